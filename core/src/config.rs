@@ -1,0 +1,121 @@
+//! What a node is configured with: its identity, NiFi's properties that matter to the cluster, and the rules.
+
+use crate::coordination::Paths;
+use crate::firewall::Firewall;
+use crate::flow_election::{FlowElection, FlowElectionError};
+use crate::identity::{Incarnation, NodeIdentifier};
+use crate::rules::Rules;
+use crate::time::micros;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use core::fmt;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+/// NiFi's "try again in 5 seconds" (spec 1.9).
+pub const TRY_LATER: Duration = Duration::from_secs(5);
+
+/// How often an order is sent before the coordinator gives up (spec 1.9).
+pub const ORDER_ATTEMPTS: u32 = 10;
+
+/// How long the coordinator waits for an order's acknowledgement before it sends it again (spec 1.9).
+pub const ORDER_PAUSE: Duration = Duration::from_secs(5);
+
+/// Everything a node is told before it starts. The same on all nodes, but for the identity.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct NodeConfig {
+    /// Who this node is.
+    pub node: Arc<NodeIdentifier>,
+    /// Which run of its process this is; greater than every earlier one on this machine.
+    pub incarnation: Incarnation,
+    /// `nifi.cluster.protocol.heartbeat.interval`: a heartbeat this often, and a look at the heartbeats this often.
+    pub heartbeat_interval: Duration,
+    /// `nifi.cluster.protocol.heartbeat.missable.max`: this many may be missing.
+    pub heartbeat_missable_max: u32,
+    /// `nifi.cluster.flow.election.max.wait.time`.
+    pub flow_election_max_wait: Duration,
+    /// `nifi.cluster.flow.election.max.candidates`, if set.
+    pub flow_election_max_candidates: Option<u32>,
+    /// `nifi.cluster.node.connection.timeout`: how long a new coordinator waits for word from every member.
+    pub connection_timeout: Duration,
+    /// `nifi.cluster.node.read.timeout`: how long an answer may take.
+    pub read_timeout: Duration,
+    /// Where things are in ZooKeeper (`nifi.zookeeper.root.node`).
+    pub paths: Paths,
+    /// The firewall file (`nifi.cluster.firewall.file`), if there is one.
+    pub firewall: Option<Firewall>,
+    /// What host names of cluster protocol addresses resolve to, for the firewall; a name not in it does not resolve.
+    pub hosts: Arc<BTreeMap<Arc<str>, Ipv4Addr>>,
+    /// The names of the queues that hold data on this node.
+    pub queued: BTreeSet<Arc<str>>,
+    /// Which protocol is spoken.
+    pub rules: Rules,
+}
+
+/// Why a node cannot be built.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ConfigError {
+    /// The heartbeat interval is zero.
+    ZeroInterval,
+    /// No missing heartbeat is allowed at all.
+    ZeroMissable,
+    /// Interval × missable is more than a clock can tell.
+    WindowTooLong,
+    /// The flow election cannot be held.
+    FlowElection(FlowElectionError),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::ZeroInterval => f.write_str("heartbeat interval: expected more than 0"),
+            ConfigError::ZeroMissable => f.write_str("missable heartbeats: expected at least 1"),
+            ConfigError::WindowTooLong => {
+                f.write_str("heartbeat interval × missable heartbeats: expected less than 100 years")
+            }
+            ConfigError::FlowElection(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+impl NodeConfig {
+    /// How long a node may be silent before it is put out: interval × missable. 40 s in NiFi's shipped file.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        self.heartbeat_interval.saturating_mul(self.heartbeat_missable_max)
+    }
+
+    /// A new vote on the flow.
+    ///
+    /// # Errors
+    /// When the configured bounds allow none.
+    pub fn flow_election(&self) -> Result<FlowElection, FlowElectionError> {
+        FlowElection::new(self.flow_election_max_wait, self.flow_election_max_candidates)
+    }
+
+    /// Whether the firewall file lets the node with this cluster protocol host in (spec 1.10, and S22, S23: the same
+    /// address is checked when a node asks to connect and when it heartbeats).
+    #[must_use]
+    pub fn permits(&self, host: &Arc<str>) -> bool {
+        match &self.firewall {
+            Some(firewall) => firewall.permits(host, self.hosts.get(host).copied()),
+            None => true,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        const HUNDRED_YEARS_MICROS: u64 = 100 * 365 * 24 * 3600 * 1_000_000;
+        if self.heartbeat_interval < Duration::from_micros(1) {
+            return Err(ConfigError::ZeroInterval);
+        }
+        if self.heartbeat_missable_max == 0 {
+            return Err(ConfigError::ZeroMissable);
+        }
+        if micros(self.window()) > HUNDRED_YEARS_MICROS {
+            return Err(ConfigError::WindowTooLong);
+        }
+        self.flow_election().map(|_| ()).map_err(ConfigError::FlowElection)
+    }
+}

@@ -1,0 +1,91 @@
+//! Receiving heartbeats: the newest of each node is kept for the monitor's next tick, and answered at once with the
+//! difference of the two tables (spec 2.7). Nothing is decided here.
+
+use super::{ClusterFlow, Desk, Office};
+use crate::event::Resignation;
+use crate::identity::Address;
+use crate::message::{Heartbeat, Message};
+use crate::table::StatusTable;
+use crate::time::Instant;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The newest heartbeat of one node.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Stored {
+    pub(super) heartbeat: Arc<Heartbeat>,
+    /// On the coordinator's own clock.
+    pub(super) received_at: Instant,
+    /// The monitor has not looked at it yet. A heartbeat is an event, it is acted on once.
+    pub(super) fresh: bool,
+    /// The coordinator's table when it was last found equal to the sender's; compared by pointer, so that in a quiet
+    /// cluster no table is ever walked.
+    agreed: Option<Arc<StatusTable>>,
+}
+
+impl Office {
+    pub(crate) fn heartbeat_received(
+        &mut self,
+        desk: &mut Desk<'_>,
+        from: &Address,
+        heartbeat: Arc<Heartbeat>,
+    ) {
+        let node = heartbeat.node.id;
+        let number = (heartbeat.incarnation, heartbeat.sequence);
+        let stored = self.heartbeats.get(&node);
+        if stored.is_some_and(|stored| number <= (stored.heartbeat.incarnation, stored.heartbeat.sequence)) {
+            return;
+        }
+        let agreed = stored
+            .filter(|stored| Arc::ptr_eq(&stored.heartbeat.table, &heartbeat.table))
+            .and_then(|stored| stored.agreed.clone())
+            .filter(|agreed| Arc::ptr_eq(agreed, desk.table));
+        let differences = match agreed {
+            Some(_) => Vec::new(),
+            None => self.reconcile(desk, &heartbeat.table),
+        };
+        let agreed = differences.is_empty().then(|| desk.table.clone());
+        self.answer(desk, from, differences);
+        self.resign_for_a_qualified_node(desk, &heartbeat);
+        let stored = Stored { heartbeat, received_at: desk.now, fresh: true, agreed };
+        self.heartbeats.insert(node, stored);
+        self.heard_from(desk, node);
+    }
+
+    /// Takes in what the sender knows better, and says what it should know better.
+    fn reconcile(
+        &mut self,
+        desk: &mut Desk<'_>,
+        theirs: &Arc<StatusTable>,
+    ) -> Vec<Arc<crate::status::NodeStatus>> {
+        if Arc::ptr_eq(theirs, desk.table) {
+            return Vec::new();
+        }
+        for status in theirs.newer_than(desk.table) {
+            self.adopt(desk, &status);
+        }
+        desk.table.newer_than(theirs)
+    }
+
+    fn answer(&self, desk: &mut Desk<'_>, to: &Address, differences: Vec<Arc<crate::status::NodeStatus>>) {
+        let election = match &self.flow {
+            ClusterFlow::Voting(election) if self.is_open() => Some(election.status_text(desk.now)),
+            ClusterFlow::Voting(_) | ClusterFlow::Known(_) => None,
+        };
+        desk.effects.send(to, Message::HeartbeatResponse { epoch: self.epoch, differences, election });
+    }
+
+    /// A coordinator that has no flow of the cluster's makes room when a member shows up that has it: it must not
+    /// hold a vote that leaves that member's flow out (spec I8, S10).
+    fn resign_for_a_qualified_node(&mut self, desk: &Desk<'_>, heartbeat: &Heartbeat) {
+        let joined_elsewhere =
+            heartbeat.reported.is_connected() && heartbeat.reported.version().epoch != self.epoch;
+        if desk.config.rules.hear_members_before_acting
+            && matches!(self.flow, ClusterFlow::Voting(_))
+            && !desk.inherited
+            && joined_elsewhere
+        {
+            self.leaving = Some(Resignation::NotQualified);
+        }
+    }
+}

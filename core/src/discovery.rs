@@ -1,0 +1,266 @@
+//! Finding the coordinator, and being found: the coordinator's address in ZooKeeper, and this node's own
+//! registration as a member. What is done with the answer is not known here.
+
+use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, Paths, child};
+use crate::identity::{Address, NodeIdentifier};
+use crate::leadership::{Role, sequence};
+use crate::rules::CoordinatorLookup;
+use crate::status::Epoch;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+
+/// Who coordinates, as ZooKeeper said last.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum CoordinatorView {
+    /// Not asked yet, or asking.
+    Unknown,
+    /// Nobody.
+    Nobody,
+    /// This node.
+    Known {
+        /// Its term.
+        epoch: Epoch,
+        /// Where its cluster protocol listens.
+        address: Address,
+    },
+}
+
+impl CoordinatorView {
+    /// The coordinator, if one is known.
+    #[must_use]
+    pub const fn known(&self) -> Option<(Epoch, &Address)> {
+        match self {
+            CoordinatorView::Known { epoch, address } => Some((*epoch, address)),
+            CoordinatorView::Unknown | CoordinatorView::Nobody => None,
+        }
+    }
+}
+
+/// Which of the finder's operations ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Step {
+    Read,
+    Await,
+    ListCandidates,
+    ReadCandidate,
+    Register,
+    ClearGhost,
+    Unregister,
+}
+
+pub(crate) type Wish = Option<(Step, Operation)>;
+
+/// Looks up the coordinator and keeps the answer fresh by watches.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Finder {
+    lookup: CoordinatorLookup,
+    path: Arc<str>,
+    election: Arc<str>,
+    view: CoordinatorView,
+}
+
+impl Finder {
+    pub(crate) fn new(lookup: CoordinatorLookup, paths: &Paths) -> Self {
+        let election = paths.election(Role::ClusterCoordinator.name());
+        Finder { lookup, path: paths.coordinator(), election, view: CoordinatorView::Unknown }
+    }
+
+    pub(crate) fn view(&self) -> &CoordinatorView {
+        &self.view
+    }
+
+    /// Asks ZooKeeper, and leaves a watch.
+    pub(crate) fn look(&self) -> (Step, Operation) {
+        match self.lookup {
+            CoordinatorLookup::WellKnownZnode => {
+                (Step::Read, Operation::GetData { path: self.path.clone(), watch: true })
+            }
+            CoordinatorLookup::ElectionZnode => {
+                (Step::ListCandidates, Operation::GetChildren { path: self.election.clone(), watch: true })
+            }
+        }
+    }
+
+    /// The session is over: whoever led may lead no more.
+    pub(crate) fn forget(&mut self) {
+        self.view = CoordinatorView::Unknown;
+    }
+
+    pub(crate) fn watched(&self, path: &str) -> Wish {
+        let own = path == self.path.as_ref() || path == self.election.as_ref();
+        let candidate =
+            path.starts_with(self.election.as_ref()) && self.lookup == CoordinatorLookup::ElectionZnode;
+        (own || candidate).then(|| self.look())
+    }
+
+    pub(crate) fn completed(&mut self, step: Step, result: Result<Outcome, CoordinationError>) -> Wish {
+        match (step, result) {
+            (Step::Read, Ok(Outcome::Data { data, czxid })) => {
+                self.view = parse_well_known(&data, Epoch(czxid));
+                None
+            }
+            (Step::Read, Err(CoordinationError::NoNode)) => {
+                self.view = CoordinatorView::Nobody;
+                Some((Step::Await, Operation::Exists { path: self.path.clone(), watch: true }))
+            }
+            (Step::Await, Ok(Outcome::Exists { .. })) => Some(self.look()),
+            (Step::ListCandidates, Ok(Outcome::Children { children })) => {
+                match children.iter().min_by_key(|name| sequence(name)) {
+                    Some(first) => {
+                        let path = child(&self.election, first);
+                        Some((Step::ReadCandidate, Operation::GetData { path, watch: true }))
+                    }
+                    None => {
+                        self.view = CoordinatorView::Nobody;
+                        None
+                    }
+                }
+            }
+            (Step::ReadCandidate, Ok(Outcome::Data { data, czxid })) => {
+                self.view = match Address::parse(&data) {
+                    Some(address) => CoordinatorView::Known { epoch: Epoch(czxid), address },
+                    None => CoordinatorView::Nobody,
+                };
+                None
+            }
+            (Step::ReadCandidate, Err(CoordinationError::NoNode)) => Some(self.look()),
+            // A lost connection is followed by a new look when it is back; all else says nothing new.
+            _ => None,
+        }
+    }
+}
+
+/// What the coordinator writes at the well-known path: its term and its address.
+pub(crate) fn well_known(epoch: Epoch, node: &NodeIdentifier) -> Arc<str> {
+    format!("{} {}", epoch, node.socket).into()
+}
+
+fn parse_well_known(data: &str, czxid: Epoch) -> CoordinatorView {
+    let parsed = data
+        .split_once(' ')
+        .and_then(|(epoch, address)| Some((Epoch(epoch.parse().ok()?), Address::parse(address)?)));
+    match parsed {
+        // Nobody can write a term that ZooKeeper has not reached.
+        Some((epoch, address)) if epoch <= czxid => CoordinatorView::Known { epoch, address },
+        Some(_) | None => CoordinatorView::Nobody,
+    }
+}
+
+/// This node's registration: an ephemeral znode with its identifier, host and port (as the requirement has it).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Registration {
+    path: Arc<str>,
+    data: Arc<str>,
+    wanted: bool,
+    confirmed: bool,
+}
+
+impl Registration {
+    pub(crate) fn new(paths: &Paths, node: &NodeIdentifier) -> Self {
+        let data = format!("{} {} {}", node.id, node.api, node.socket).into();
+        Registration {
+            path: child(&paths.members(), &node.id.to_string()),
+            data,
+            wanted: true,
+            confirmed: false,
+        }
+    }
+
+    /// The session is over, and the registration with it.
+    pub(crate) fn forget(&mut self) {
+        self.confirmed = false;
+    }
+
+    /// Registers in a new session, or makes sure of it in a resumed one.
+    pub(crate) fn register(&self) -> Wish {
+        (self.wanted && !self.confirmed).then(|| self.create())
+    }
+
+    /// Takes the registration back, for the rest of this run.
+    pub(crate) fn withdraw(&mut self) -> (Step, Operation) {
+        self.wanted = false;
+        (Step::Unregister, Operation::Delete { path: self.path.clone() })
+    }
+
+    pub(crate) fn completed(&mut self, step: Step, result: &Result<Outcome, CoordinationError>) -> Wish {
+        match (step, result) {
+            (Step::Register, Ok(_)) => {
+                self.confirmed = true;
+                None
+            }
+            // A ghost: it belongs to this node's former session, and would vanish under us.
+            (Step::Register, Err(CoordinationError::NodeExists)) if self.wanted => {
+                Some((Step::ClearGhost, Operation::Delete { path: self.path.clone() }))
+            }
+            (Step::ClearGhost, Ok(_) | Err(CoordinationError::NoNode)) if self.wanted => Some(self.create()),
+            _ => None,
+        }
+    }
+
+    fn create(&self) -> (Step, Operation) {
+        let (path, data) = (self.path.clone(), self.data.clone());
+        (Step::Register, Operation::Create { path, data, mode: CreateMode::Ephemeral })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::NodeId;
+
+    fn finder() -> Finder {
+        Finder::new(CoordinatorLookup::WellKnownZnode, &Paths::new("/nifi"))
+    }
+
+    #[test]
+    fn what_the_coordinator_writes_is_what_others_read() {
+        let node = NodeIdentifier::new(NodeId(1), Address::new("n1", 8443), Address::new("n1", 11443));
+        let mut finder = finder();
+        let data = Outcome::Data { data: well_known(Epoch(7), &node), czxid: 9 };
+        assert_eq!(finder.completed(Step::Read, Ok(data)), None);
+        assert_eq!(finder.view().known(), Some((Epoch(7), &Address::new("n1", 11443))));
+    }
+
+    #[test]
+    fn an_address_that_says_nothing_is_no_coordinator() {
+        for text in ["", "7", "7 n1", "x n1:1", "10 n1:1"] {
+            let mut finder = finder();
+            finder.completed(Step::Read, Ok(Outcome::Data { data: text.into(), czxid: 9 }));
+            assert_eq!(finder.view(), &CoordinatorView::Nobody, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn when_nobody_leads_the_address_is_awaited() {
+        let mut finder = finder();
+        let wish = finder.completed(Step::Read, Err(CoordinationError::NoNode));
+        assert!(matches!(wish, Some((Step::Await, Operation::Exists { watch: true, .. }))));
+        assert!(matches!(finder.watched("/nifi/cluster/coordinator"), Some((Step::Read, _))));
+        assert_eq!(finder.watched("/nifi/cluster/nodes"), None);
+    }
+
+    #[test]
+    fn under_nifi_s_rule_the_first_candidate_is_the_coordinator() {
+        let mut finder = Finder::new(CoordinatorLookup::ElectionZnode, &Paths::new("/nifi"));
+        let names = ["_c_a-lock-0000000007".into(), "_c_b-lock-0000000003".into()];
+        let wish = finder.completed(Step::ListCandidates, Ok(Outcome::Children { children: names.into() }));
+        let path: Arc<str> = "/nifi/leaders/Cluster Coordinator/_c_b-lock-0000000003".into();
+        assert_eq!(wish, Some((Step::ReadCandidate, Operation::GetData { path, watch: true })));
+        finder.completed(Step::ReadCandidate, Ok(Outcome::Data { data: "n2:11443".into(), czxid: 3 }));
+        assert_eq!(finder.view().known(), Some((Epoch(3), &Address::new("n2", 11443))));
+    }
+
+    #[test]
+    fn a_ghost_of_the_former_process_is_replaced() {
+        let node = NodeIdentifier::new(NodeId(1), Address::new("n1", 8443), Address::new("n1", 11443));
+        let mut registration = Registration::new(&Paths::new("/nifi"), &node);
+        assert!(matches!(registration.register(), Some((Step::Register, _))));
+        let clear = registration.completed(Step::Register, &Err(CoordinationError::NodeExists));
+        assert!(matches!(clear, Some((Step::ClearGhost, Operation::Delete { .. }))));
+        let again = registration.completed(Step::ClearGhost, &Ok(Outcome::Deleted));
+        assert!(matches!(again, Some((Step::Register, _))));
+        registration.withdraw();
+        assert_eq!(registration.register(), None);
+    }
+}

@@ -1,0 +1,328 @@
+//! The node's own side: asking to be let in, loading the cluster's flow or refusing it, heartbeating, being told to
+//! leave, and saying goodbye (spec 4).
+
+use super::{LoadFailure, Node};
+use crate::effect::{Durable, Effect, Effects};
+use crate::event::ClusterEvent;
+use crate::flow::{DataFlow, inherit};
+use crate::identity::{Address, Incarnation};
+use crate::message::{ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind};
+use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
+use crate::time::Instant;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+
+impl Node {
+    /// Asks the coordinator to be let in, and asks again when no answer comes. Without a coordinator the question
+    /// waits for one.
+    pub(super) fn ask(&mut self, now: Instant, effects: &mut Effects) {
+        assert_eq!(self.membership, Membership::Joining, "only who wants in asks");
+        let Some((epoch, address)) = self.finder.view().known() else {
+            self.ask_at = None;
+            return;
+        };
+        self.asks += 1;
+        let request = ConnectionRequest {
+            epoch,
+            node: self.config.node.clone(),
+            incarnation: self.config.incarnation,
+            ask: self.asks,
+            flow: Some(self.flow.clone()),
+        };
+        effects.send(address, Message::ConnectionRequest(request));
+        self.ask_at = Some(now + self.config.read_timeout.max(core::time::Duration::from_millis(1)));
+    }
+
+    /// The coordinator's answer to the newest question; to an older one it is void.
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        incarnation: Incarnation,
+        ask: u64,
+        answer: ConnectionAnswer,
+        effects: &mut Effects,
+    ) {
+        if incarnation != self.config.incarnation
+            || ask != self.asks
+            || self.membership != Membership::Joining
+        {
+            return;
+        }
+        match answer {
+            ConnectionAnswer::Accepted { attempt, flow, table } => {
+                if attempt > self.obeyed {
+                    self.merge_all(now, &table, effects);
+                    self.take_over(now, attempt, &flow, effects);
+                }
+            }
+            ConnectionAnswer::TryLater { after, explanation } => {
+                self.ask_at = Some(now + after);
+                if !core::mem::replace(&mut self.told_to_wait, true) {
+                    effects.record(ClusterEvent::ToldToWait { explanation });
+                }
+            }
+            ConnectionAnswer::Rejected { status, .. } => self.status_told(now, &status, effects),
+        }
+    }
+
+    /// An order of the coordinator: acknowledged, and obeyed unless something newer was obeyed already (NIFI-10362,
+    /// NIFI-16006).
+    pub(super) fn ordered(
+        &mut self,
+        now: Instant,
+        from: &Address,
+        version: Version,
+        incarnation: Incarnation,
+        order: OrderKind,
+        effects: &mut Effects,
+    ) {
+        if incarnation != self.config.incarnation {
+            return;
+        }
+        effects.send(from, Message::Acknowledgement { node: self.config.node.id, version });
+        let obsolete = version <= self.obeyed && self.config.rules.fence_stale_epochs;
+        if obsolete || matches!(self.membership, Membership::Removed { .. }) {
+            return;
+        }
+        match order {
+            OrderKind::Reconnect { flow, table } => {
+                self.merge_all(now, &table, effects);
+                match flow {
+                    Some(flow) => self.take_over(now, version, &flow, effects),
+                    None => {
+                        self.obeyed = self.obeyed.max(version);
+                        self.change_membership(now, Membership::Joining, effects);
+                    }
+                }
+            }
+            OrderKind::Disconnect { code, reason } => {
+                self.change_membership(now, Membership::Disconnected { code, reason, version }, effects);
+            }
+            OrderKind::Offload => self.begin_offload(now, version, effects),
+        }
+    }
+
+    fn begin_offload(&mut self, now: Instant, version: Version, effects: &mut Effects) {
+        self.change_membership(now, Membership::Offloading { version }, effects);
+        effects.push(Effect::Offload { version });
+    }
+
+    pub(super) fn offload_finished(&mut self, now: Instant, version: Version, effects: &mut Effects) {
+        if self.membership == (Membership::Offloading { version }) {
+            self.change_membership(now, Membership::Offloaded { version }, effects);
+            self.report(effects);
+        }
+    }
+
+    /// Takes the cluster's flow over under `attempt`, if it fits; loads it, unless it is loaded already.
+    fn take_over(&mut self, now: Instant, attempt: Version, flow: &Arc<DataFlow>, effects: &mut Effects) {
+        if let Err(why) = inherit(&self.flow, &self.config.queued, flow, self.config.rules.differing_flow) {
+            let code = DisconnectionCode::MismatchedFlows;
+            self.fail(now, attempt, code, why.to_string().as_str(), effects);
+        } else if self.inherited && self.flow.fingerprint == flow.fingerprint {
+            self.change_membership(now, Membership::Connected { attempt }, effects);
+        } else {
+            // The flow is taken over when it is loaded; until then this node has none of the cluster's.
+            self.inherited = false;
+            self.loading = Some(flow.clone());
+            self.change_membership(now, Membership::Loading { attempt }, effects);
+            effects.push(Effect::LoadFlow { attempt, flow: flow.clone() });
+        }
+    }
+
+    pub(super) fn flow_loaded(
+        &mut self,
+        now: Instant,
+        attempt: Version,
+        result: Result<(), LoadFailure>,
+        effects: &mut Effects,
+    ) {
+        if self.membership != (Membership::Loading { attempt }) {
+            return;
+        }
+        let Some(flow) = self.loading.take() else { return };
+        match result {
+            Ok(()) => {
+                self.flow = flow;
+                // On disk before anybody hears of it (NIFI-2628).
+                let durable = Durable { id: self.config.node.id, flow: self.flow.clone() };
+                effects.push(Effect::Persist(durable));
+                self.inherited = true;
+                self.change_membership(now, Membership::Connected { attempt }, effects);
+            }
+            Err(LoadFailure::MissingBundle) => {
+                let code = DisconnectionCode::MissingBundle;
+                self.fail(now, attempt, code, code.description(), effects);
+            }
+            Err(LoadFailure::Other) => {
+                let code = DisconnectionCode::StartupFailure;
+                self.fail(now, attempt, code, code.description(), effects);
+            }
+        }
+    }
+
+    /// This attempt has failed: the node is out, and says so.
+    fn fail(
+        &mut self,
+        now: Instant,
+        attempt: Version,
+        code: DisconnectionCode,
+        reason: &str,
+        effects: &mut Effects,
+    ) {
+        let reason = reason.into();
+        self.change_membership(now, Membership::Disconnected { code, reason, version: attempt }, effects);
+        if self.config.rules.announce_failures {
+            self.report(effects);
+        }
+    }
+
+    /// Tells the coordinator at once what the next heartbeat would say.
+    fn report(&self, effects: &mut Effects) {
+        if let Some((epoch, address)) = self.finder.view().known() {
+            let (node, incarnation) = (self.config.node.clone(), self.config.incarnation);
+            let reported = self.membership.clone();
+            effects.send(address, Message::NodeReport { epoch, node, incarnation, reported });
+        }
+    }
+
+    /// A status that the coordinator tells: merged, and obeyed if it is about this node.
+    pub(super) fn status_told(&mut self, now: Instant, status: &Arc<NodeStatus>, effects: &mut Effects) {
+        if !self.config.rules.fence_stale_epochs {
+            Arc::make_mut(&mut self.table).force(status);
+        } else if self.table.get(status.node.id).is_none_or(|known| status.supersedes(known)) {
+            Arc::make_mut(&mut self.table).merge(status);
+        }
+        if status.state == ConnectionState::Removed && !self.config.rules.removal_leaves_tombstone {
+            Arc::make_mut(&mut self.table).forget(status.node.id);
+        }
+        self.own_status_told(now, status, effects);
+    }
+
+    fn merge_all(&mut self, now: Instant, table: &Arc<crate::table::StatusTable>, effects: &mut Effects) {
+        if Arc::ptr_eq(table, &self.table) {
+            return;
+        }
+        for status in table.newer_than(&self.table) {
+            self.status_told(now, &status, effects);
+        }
+        // Equal content: share it, so that the next comparison is one of pointers.
+        if *table == self.table {
+            self.table = table.clone();
+        }
+    }
+
+    /// What the cluster says about this very node. CONNECTING and CONNECTED are only entered by an order or an answer
+    /// that brings the flow along; to be out is obeyed whoever says it.
+    pub(super) fn own_status_told(&mut self, now: Instant, status: &Arc<NodeStatus>, effects: &mut Effects) {
+        let about_this_run =
+            status.node.id == self.config.node.id && status.incarnation == self.config.incarnation;
+        let obsolete = status.version <= self.obeyed;
+        if !about_this_run || obsolete || matches!(self.membership, Membership::Removed { .. }) {
+            return;
+        }
+        match &status.state {
+            ConnectionState::Connecting { .. } | ConnectionState::Disconnecting => {}
+            ConnectionState::Connected { attempt } => {
+                if self.membership == (Membership::Connected { attempt: *attempt }) {
+                    self.obeyed = status.version;
+                }
+            }
+            // Discovered, or asked to come and vote: nothing to leave.
+            ConnectionState::Disconnected { code: DisconnectionCode::NotYetConnected, .. } => {}
+            ConnectionState::Disconnected { code, reason } => {
+                let (code, reason, version) = (*code, reason.clone(), status.version);
+                self.change_membership(now, Membership::Disconnected { code, reason, version }, effects);
+            }
+            ConnectionState::Offloading => self.begin_offload(now, status.version, effects),
+            ConnectionState::Offloaded => {
+                self.change_membership(now, Membership::Offloaded { version: status.version }, effects);
+            }
+            ConnectionState::Removed => {
+                self.change_membership(now, Membership::Removed { version: status.version }, effects);
+                self.unregister(effects);
+            }
+        }
+    }
+
+    /// Changes what the node believes of itself, and what it does because of it.
+    fn change_membership(&mut self, now: Instant, membership: Membership, effects: &mut Effects) {
+        self.obeyed = self.obeyed.max(membership.version());
+        if self.membership == membership {
+            return;
+        }
+        let before = core::mem::replace(&mut self.membership, membership);
+        let after = self.membership.clone();
+        self.told_to_wait = false;
+        self.ask_at = match after {
+            Membership::Joining => Some(now),
+            Membership::Loading { .. }
+            | Membership::Connected { .. }
+            | Membership::Disconnected { .. }
+            | Membership::Offloading { .. }
+            | Membership::Offloaded { .. }
+            | Membership::Removed { .. } => None,
+        };
+        self.heartbeat_at = self.heartbeats_now().then_some(now);
+        effects.record(ClusterEvent::Membership { before, after });
+    }
+
+    /// Whether a node that is what this one is sends heartbeats.
+    fn heartbeats_now(&self) -> bool {
+        match self.membership {
+            Membership::Loading { .. } | Membership::Connected { .. } => true,
+            Membership::Joining | Membership::Removed { .. } => false,
+            Membership::Disconnected { .. }
+            | Membership::Offloading { .. }
+            | Membership::Offloaded { .. } => self.config.rules.disconnected_nodes_heartbeat,
+        }
+    }
+
+    /// Sends a heartbeat to the coordinator, if one is known; a missed one is lost.
+    pub(super) fn heartbeat(&mut self, now: Instant, effects: &mut Effects) {
+        self.heartbeat_at = Some(now + self.config.heartbeat_interval);
+        let Some((epoch, address)) = self.finder.view().known() else { return };
+        self.heartbeats += 1;
+        let heartbeat = Heartbeat {
+            epoch,
+            node: self.config.node.clone(),
+            incarnation: self.config.incarnation,
+            sequence: self.heartbeats,
+            reported: self.membership.clone(),
+            inherited: self.inherited.then(|| self.flow.fingerprint.clone()),
+            table: self.table.clone(),
+        };
+        effects.send(address, Message::Heartbeat(Arc::new(heartbeat)));
+    }
+
+    /// Somebody else coordinates now, or somebody at all: it hears from this node at once.
+    pub(super) fn coordinator_found(&mut self, now: Instant) {
+        if self.membership == Membership::Joining {
+            self.ask_at = Some(now);
+        }
+        if self.heartbeats_now() {
+            self.heartbeat_at = Some(now);
+        }
+    }
+
+    pub(super) fn announce_shutdown(&mut self, now: Instant, effects: &mut Effects) {
+        if !self.config.rules.announce_failures {
+            return;
+        }
+        let code = DisconnectionCode::NodeShutdown;
+        let membership =
+            Membership::Disconnected { code, reason: code.description().into(), version: self.obeyed };
+        let (node, incarnation) = (self.config.node.clone(), self.config.incarnation);
+        if self.office.is_some() {
+            let reported = membership.clone();
+            self.with_office(now, effects, |office, desk| {
+                office.node_reported(desk, &node, incarnation, &reported)
+            });
+        } else if let Some((epoch, address)) = self.finder.view().known() {
+            let reported = membership.clone();
+            effects.send(address, Message::NodeReport { epoch, node, incarnation, reported });
+        }
+        self.change_membership(now, membership, effects);
+        self.heartbeat_at = None;
+    }
+}

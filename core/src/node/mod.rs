@@ -1,0 +1,471 @@
+//! One NiFi node: the concerns of the other modules joined to one state machine. Same inputs, same effects.
+
+mod joining;
+pub(crate) mod operations;
+mod requests;
+mod zookeeper;
+
+use crate::config::{ConfigError, NodeConfig};
+use crate::coordination::CoordinationEvent;
+use crate::coordinator::{Desk, Office};
+use crate::discovery::{CoordinatorView, Finder, Registration};
+use crate::effect::{Effect, Effects};
+use crate::event::{ClusterEvent, Resignation};
+use crate::flow::DataFlow;
+use crate::identity::{Address, NodeId};
+use crate::leadership::{Candidate, Role};
+use crate::message::{Membership, Message};
+use crate::operator::{OperatorRequest, RequestId};
+use crate::status::{Epoch, Version};
+use crate::table::StatusTable;
+use crate::time::Instant;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use operations::Operations;
+use serde::{Deserialize, Serialize};
+
+/// Why a flow could not be loaded.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum LoadFailure {
+    /// An extension that it needs is missing.
+    MissingBundle,
+    /// Anything else.
+    Other,
+}
+
+/// What a node learns.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Input {
+    /// `now` has reached [`Node::next_deadline`].
+    Wakeup,
+    /// A message of the cluster protocol arrived.
+    Received {
+        /// The cluster protocol address of the sender; answers go there.
+        from: Address,
+        /// The message.
+        message: Message,
+    },
+    /// News from ZooKeeper.
+    Coordination(CoordinationEvent),
+    /// A person asks something at this node.
+    Requested {
+        /// To name it in the reply; unique within this run.
+        id: RequestId,
+        /// What.
+        request: OperatorRequest,
+    },
+    /// The load that [`Effect::LoadFlow`] asked for is over.
+    FlowLoaded {
+        /// Which.
+        attempt: Version,
+        /// How it went.
+        result: Result<(), LoadFailure>,
+    },
+    /// The hand-over that [`Effect::Offload`] asked for is over.
+    OffloadFinished {
+        /// Which.
+        version: Version,
+    },
+    /// The process is asked to stop.
+    Stop,
+}
+
+/// What a node waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// When the next heartbeat is due.
+    Heartbeat,
+    /// When to ask the coordinator again to be let in.
+    Ask,
+    /// When the coordinator has something to do: a tick of its monitor, the end of the vote, an order to repeat.
+    Office,
+    /// When ZooKeeper may have given this node's session up.
+    Lease,
+    /// When a person has waited long enough for an answer from the coordinator.
+    Request,
+    /// When to stand for election again after making room for a better candidate.
+    Candidacy,
+}
+
+/// One NiFi node. Same inputs, same effects.
+///
+/// The caller performs the effects in order, and gives a [`Input::Wakeup`] when [`Node::next_deadline`] is reached.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Node {
+    config: Arc<NodeConfig>,
+    /// The flow on this node's disk.
+    flow: Arc<DataFlow>,
+    /// Whether `flow` was taken from the cluster in this run.
+    inherited: bool,
+    /// The cluster's flow, while it is being loaded.
+    loading: Option<Arc<DataFlow>>,
+    membership: Membership,
+    /// The newest decision about this node that it has taken in.
+    obeyed: Version,
+    table: Arc<StatusTable>,
+    /// The latest term that this node has heard of.
+    known_epoch: Epoch,
+
+    operations: Operations,
+    /// Whether operations can be sent to ZooKeeper.
+    online: bool,
+    lease_until: Instant,
+    finder: Finder,
+    registration: Registration,
+    coordinator_candidate: Candidate,
+    primary_candidate: Candidate,
+    /// A node that made room for a better candidate does not stand again before.
+    stands_again_at: Instant,
+    /// Whether the address at the well-known path may be this node's.
+    published: bool,
+    /// The term in which this node is Primary Node.
+    primary: Option<Epoch>,
+
+    office: Option<Office>,
+    /// The last decision that this process made as coordinator.
+    decided: Version,
+
+    asks: u64,
+    ask_at: Option<Instant>,
+    /// What the coordinator said last when it asked this node to wait; said once.
+    told_to_wait: bool,
+    heartbeats: u64,
+    heartbeat_at: Option<Instant>,
+    /// Requests passed on to the coordinator, and until when an answer is awaited.
+    forwarded: BTreeMap<RequestId, Instant>,
+    stopping: bool,
+}
+
+impl Node {
+    /// A node whose process starts now, with what its disk holds. It does nothing before ZooKeeper is connected.
+    ///
+    /// # Errors
+    /// When the configuration makes no sense; the error says what was expected.
+    pub fn new(config: Arc<NodeConfig>, flow: Arc<DataFlow>) -> Result<Node, ConfigError> {
+        config.check()?;
+        let name = format!("{}.{}", config.node.id, config.incarnation.0);
+        let participant: Arc<str> = config.node.socket.to_string().into();
+        let candidate = |role: Role| {
+            Candidate::new(role, config.paths.election(role.name()), participant.clone(), name.clone())
+        };
+        Ok(Node {
+            finder: Finder::new(config.rules.coordinator_lookup, &config.paths),
+            registration: Registration::new(&config.paths, &config.node),
+            coordinator_candidate: candidate(Role::ClusterCoordinator),
+            primary_candidate: candidate(Role::PrimaryNode),
+            stands_again_at: Instant::ZERO,
+            config,
+            flow,
+            inherited: false,
+            loading: None,
+            membership: Membership::Joining,
+            obeyed: Version::NONE,
+            table: Arc::default(),
+            known_epoch: Epoch::NONE,
+            operations: Operations::default(),
+            online: false,
+            lease_until: Instant::ZERO,
+            published: false,
+            primary: None,
+            office: None,
+            decided: Version::NONE,
+            asks: 0,
+            ask_at: None,
+            told_to_wait: false,
+            heartbeats: 0,
+            heartbeat_at: None,
+            forwarded: BTreeMap::new(),
+            stopping: false,
+        })
+    }
+
+    /// Takes one input in. The only way in; what comes of it is in `effects`.
+    ///
+    /// `now` must not go back between calls.
+    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Effects) {
+        if self.stopping {
+            return;
+        }
+        // First of all: nothing is decided on a lease that has run out, whatever woke us.
+        self.end_of_lease(now, effects);
+        match input {
+            Input::Wakeup => {}
+            Input::Received { from, message } => self.received(now, &from, message, effects),
+            Input::Coordination(event) => self.coordination(now, event, effects),
+            Input::Requested { id, request } => self.requested(now, id, request, effects),
+            Input::FlowLoaded { attempt, result } => self.flow_loaded(now, attempt, result, effects),
+            Input::OffloadFinished { version } => self.offload_finished(now, version, effects),
+            Input::Stop => return self.stop(now, effects),
+        }
+        self.wake(now, effects);
+        self.settle(now, effects);
+    }
+
+    /// Does what is due.
+    fn wake(&mut self, now: Instant, effects: &mut Effects) {
+        self.with_office(now, effects, |office, desk| {
+            if office.next_deadline().is_some_and(|at| at <= desk.now) {
+                office.wake(desk);
+            }
+        });
+        self.expire_forwarded(now, effects);
+        if self.ask_at.is_some_and(|at| at <= now) {
+            self.ask(now, effects);
+        }
+        if self.heartbeat_at.is_some_and(|at| at <= now) {
+            self.heartbeat(now, effects);
+        }
+    }
+
+    /// Brings roles and candidacies in line with what the node has become.
+    fn settle(&mut self, now: Instant, effects: &mut Effects) {
+        self.leave_office_if_due(now, effects);
+        self.stand_or_withdraw(now, effects);
+        self.take_up_roles(now, effects);
+    }
+
+    /// What the node waits for next, and until when, on its own clock.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Instant, Timer)> {
+        if self.stopping {
+            return None;
+        }
+        let office = self.office.as_ref().and_then(Office::next_deadline);
+        let holds_a_role = self.office.is_some() || self.primary.is_some();
+        let lease = (holds_a_role && self.config.rules.act_under_lease).then_some(self.lease_until);
+        let again = (self.stands_again_at > Instant::ZERO).then_some(self.stands_again_at);
+        [
+            (self.heartbeat_at, Timer::Heartbeat),
+            (self.ask_at, Timer::Ask),
+            (office, Timer::Office),
+            (lease, Timer::Lease),
+            (self.forwarded.values().min().copied(), Timer::Request),
+            (again, Timer::Candidacy),
+        ]
+        .into_iter()
+        .filter_map(|(at, timer)| Some((at?, timer)))
+        .min()
+    }
+
+    fn received(&mut self, now: Instant, from: &Address, message: Message, effects: &mut Effects) {
+        if let Some(epoch) = message.coordinator_epoch() {
+            if epoch < self.known_epoch && self.config.rules.fence_stale_epochs {
+                let known = self.known_epoch;
+                return effects.record(ClusterEvent::StaleCoordinator {
+                    message: message.name(),
+                    epoch,
+                    known,
+                });
+            }
+            self.learn_epoch(now, epoch, effects);
+        }
+        match message {
+            Message::ConnectionRequest(request) => {
+                let epoch = request.epoch;
+                self.at_office(now, from, epoch, effects, |office, desk| {
+                    office.connection_requested(desk, from, request);
+                });
+            }
+            Message::Heartbeat(heartbeat) => {
+                let epoch = heartbeat.epoch;
+                self.at_office(now, from, epoch, effects, |office, desk| {
+                    office.heartbeat_received(desk, from, heartbeat);
+                });
+            }
+            Message::NodeReport { epoch, node, incarnation, reported } => {
+                self.at_office(now, from, epoch, effects, |office, desk| {
+                    office.node_reported(desk, &node, incarnation, &reported);
+                });
+            }
+            Message::Acknowledgement { node, version } => {
+                self.with_office(now, effects, |office, _| office.acknowledged(node, version));
+            }
+            Message::ConnectionResponse { incarnation, ask, answer, .. } => {
+                self.answered(now, incarnation, ask, answer, effects);
+            }
+            Message::Order { version, incarnation, order } => {
+                self.ordered(now, from, version, incarnation, order, effects);
+            }
+            Message::HeartbeatResponse { differences, .. } => {
+                for status in &differences {
+                    self.status_told(now, status, effects);
+                }
+            }
+            Message::NodeStatusChange { status, .. } => self.status_told(now, &status, effects),
+            Message::NotCoordinator { epoch } => self.not_coordinator(epoch, effects),
+            Message::OperatorRequest { epoch, origin, incarnation, id, request } => {
+                self.passed_on(now, from, epoch, (origin, incarnation, id), request, effects);
+            }
+            Message::OperatorResponse { incarnation, id, outcome } => {
+                if incarnation == self.config.incarnation && self.forwarded.remove(&id).is_some() {
+                    effects.push(Effect::Reply { id, outcome });
+                }
+            }
+        }
+    }
+
+    /// A later term than this node's own has begun: its own is over.
+    fn learn_epoch(&mut self, now: Instant, epoch: Epoch, effects: &mut Effects) {
+        self.known_epoch = self.known_epoch.max(epoch);
+        self.leave_office_if_due(now, effects);
+    }
+
+    /// Lets the office work on something that is meant for exactly this term; otherwise the sender is told.
+    fn at_office(
+        &mut self,
+        now: Instant,
+        from: &Address,
+        epoch: Epoch,
+        effects: &mut Effects,
+        work: impl FnOnce(&mut Office, &mut Desk<'_>),
+    ) {
+        if self.office.as_ref().is_some_and(|office| office.is_published() && office.epoch() == epoch) {
+            self.with_office(now, effects, work);
+        } else {
+            effects.send(from, Message::NotCoordinator { epoch });
+        }
+    }
+
+    /// Lets the office work, if there is one.
+    fn with_office(
+        &mut self,
+        now: Instant,
+        effects: &mut Effects,
+        work: impl FnOnce(&mut Office, &mut Desk<'_>),
+    ) {
+        let Some(office) = self.office.as_mut().filter(|office| office.leaving().is_none()) else { return };
+        let mut desk = Desk {
+            now,
+            config: &self.config,
+            table: &mut self.table,
+            operations: &mut self.operations,
+            own_flow: &self.flow,
+            inherited: self.inherited,
+            effects,
+        };
+        work(office, &mut desk);
+        self.decided = office.decided();
+        // What was decided about this very node needs no message.
+        if let Some(own) = self.table.get(self.config.node.id).cloned() {
+            self.own_status_told(now, &own, effects);
+        }
+    }
+
+    /// A clean stop: say so first, while this node still may (NIFI-9725); then leave ZooKeeper.
+    fn stop(&mut self, now: Instant, effects: &mut Effects) {
+        self.announce_shutdown(now, effects);
+        self.leave_office(now, Resignation::Stopping, effects);
+        self.give_up_primary(Resignation::Stopping, effects);
+        effects.push(Effect::Coordinate(crate::coordination::CoordinationRequest::Close));
+        effects.push(Effect::Exit);
+        self.stopping = true;
+    }
+
+    /// Who this node is, and what it was told.
+    #[must_use]
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// This node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.config.node.id
+    }
+
+    /// What this node believes of itself.
+    #[must_use]
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// What this node knows of all nodes.
+    #[must_use]
+    pub fn table(&self) -> &Arc<StatusTable> {
+        &self.table
+    }
+
+    /// The flow on this node's disk.
+    #[must_use]
+    pub fn flow(&self) -> &Arc<DataFlow> {
+        &self.flow
+    }
+
+    /// Whether [`Node::flow`] was taken from the cluster in this run of the process.
+    #[must_use]
+    pub fn has_inherited(&self) -> bool {
+        self.inherited
+    }
+
+    /// The coordinator, as this node knows it.
+    #[must_use]
+    pub fn coordinator(&self) -> &CoordinatorView {
+        self.finder.view()
+    }
+
+    /// The latest term that this node has heard of.
+    #[must_use]
+    pub fn known_epoch(&self) -> Epoch {
+        self.known_epoch
+    }
+
+    /// The term under which this node would act as coordinator at `now`: it is elected, others can know of it, and
+    /// ZooKeeper cannot have given it up.
+    #[must_use]
+    pub fn coordinates(&self, now: Instant) -> Option<Epoch> {
+        let published = self.office.as_ref().filter(|office| office.is_published());
+        published.filter(|_| self.holds_lease(now)).map(Office::epoch)
+    }
+
+    /// The term under which this node decides who is connected at `now`: as [`Node::coordinates`], and every member
+    /// was heard.
+    #[must_use]
+    pub fn decides(&self, now: Instant) -> Option<Epoch> {
+        let open = self.office.as_ref().filter(|office| office.is_open());
+        open.filter(|_| self.holds_lease(now)).map(Office::epoch)
+    }
+
+    /// The flow that this node hands out as coordinator, once there is one.
+    #[must_use]
+    pub fn cluster_flow(&self) -> Option<&Arc<DataFlow>> {
+        self.office.as_ref().and_then(Office::cluster_flow)
+    }
+
+    /// The term under which this node would act as Primary Node at `now`.
+    #[must_use]
+    pub fn is_primary(&self, now: Instant) -> Option<Epoch> {
+        self.primary.filter(|_| self.holds_lease(now))
+    }
+
+    /// Our own beliefs. Called after every step of a simulation.
+    ///
+    /// # Panics
+    /// When one of them is broken: that is a bug of this crate, never a peer's doing.
+    pub fn check_invariants(&self) {
+        self.coordinator_candidate.check_invariants(self.online);
+        self.primary_candidate.check_invariants(self.online);
+        if let Some(office) = &self.office {
+            assert_eq!(
+                self.coordinator_candidate.leads(),
+                Some(office.epoch()),
+                "only who leads holds the office"
+            );
+            assert!(
+                office.epoch() >= self.known_epoch || office.leaving().is_some(),
+                "no later term is known"
+            );
+            office.check_invariants(&self.table);
+        }
+        if self.membership.is_connected() {
+            assert!(self.inherited, "a member has the cluster's flow");
+        }
+        assert!(self.membership.version() <= self.obeyed, "what the node is follows from what it obeyed");
+        assert!(self.primary.is_none() || self.membership.is_connected(), "the primary is a member");
+        assert!(
+            self.stopping || self.ask_at.is_none() || self.membership == Membership::Joining,
+            "only who wants in asks"
+        );
+    }
+}

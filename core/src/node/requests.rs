@@ -1,0 +1,63 @@
+//! What people ask at this node: carried out here if it coordinates, passed on to the coordinator otherwise (spec 7.1).
+
+use super::Node;
+use crate::coordinator::Requester;
+use crate::effect::{Effect, Effects};
+use crate::identity::{Address, Incarnation, NodeId};
+use crate::message::Message;
+use crate::operator::{OperatorRequest, Refusal, RequestId};
+use crate::status::Epoch;
+use crate::time::Instant;
+
+impl Node {
+    pub(super) fn requested(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        request: OperatorRequest,
+        effects: &mut Effects,
+    ) {
+        if self.office.as_ref().is_some_and(|office| office.is_published()) {
+            let requester = Requester::Here { id };
+            return self.with_office(now, effects, |office, desk| office.requested(desk, requester, request));
+        }
+        if !self.membership.is_connected() {
+            return effects.push(Effect::Reply { id, outcome: Err(Refusal::NotConnected) });
+        }
+        match self.finder.view().known().filter(|_| self.online) {
+            Some((epoch, address)) => {
+                let (origin, incarnation) = (self.config.node.id, self.config.incarnation);
+                effects.send(address, Message::OperatorRequest { epoch, origin, incarnation, id, request });
+                self.forwarded.insert(id, now + self.config.read_timeout);
+            }
+            None => effects.push(Effect::Reply { id, outcome: Err(Refusal::NoCoordinator) }),
+        }
+    }
+
+    /// Another node passes a person's request on.
+    pub(super) fn passed_on(
+        &mut self,
+        now: Instant,
+        from: &Address,
+        epoch: Epoch,
+        (origin, incarnation, id): (NodeId, Incarnation, RequestId),
+        request: OperatorRequest,
+        effects: &mut Effects,
+    ) {
+        let requester = Requester::There { origin, incarnation, id, address: from.clone() };
+        if self.office.as_ref().is_some_and(|office| office.is_published() && office.epoch() == epoch) {
+            self.with_office(now, effects, |office, desk| office.requested(desk, requester, request));
+        } else {
+            let outcome = Err(Refusal::NoCoordinator);
+            effects.send(from, Message::OperatorResponse { incarnation, id, outcome });
+        }
+    }
+
+    /// Nobody waits for ever: what came of it is not known then.
+    pub(super) fn expire_forwarded(&mut self, now: Instant, effects: &mut Effects) {
+        while let Some(id) = self.forwarded.iter().find(|(_, at)| **at <= now).map(|(id, _)| *id) {
+            self.forwarded.remove(&id);
+            effects.push(Effect::Reply { id, outcome: Err(Refusal::OutcomeUnknown) });
+        }
+    }
+}

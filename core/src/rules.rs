@@ -1,0 +1,129 @@
+//! Every choice in which NiFi's versions differ from each other, or from the protocol as it should be: one named
+//! field each, read in one place each. docs/nifi-map.md explains them to people who know NiFi.
+
+use crate::flow::DifferingFlow;
+use crate::status::DisconnectionCode;
+use serde::{Deserialize, Serialize};
+
+/// A set of disconnection codes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct CodeSet(u16);
+
+impl CodeSet {
+    /// The set of exactly these codes.
+    #[must_use]
+    pub const fn of(codes: &[DisconnectionCode]) -> Self {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < codes.len() {
+            bits |= 1 << codes[index] as u16;
+            index += 1;
+        }
+        CodeSet(bits)
+    }
+
+    /// Whether `code` is in the set.
+    #[must_use]
+    pub const fn contains(self, code: DisconnectionCode) -> bool {
+        self.0 & (1 << code as u16) != 0
+    }
+}
+
+/// How nodes find the coordinator.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum CoordinatorLookup {
+    /// From a well-known znode that the elected coordinator writes, owned by the session that leads.
+    WellKnownZnode,
+    /// From the data of the first znode of the election itself (NIFI-2566, 1.0.0 on).
+    ElectionZnode,
+}
+
+/// The protocol's rules. `Rules::default()` is the protocol as it should be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Rules {
+    /// Members register an ephemeral znode each, and the coordinator watches them. NiFi never did it, although its
+    /// requirement asked for it (spec P13): there a node is known once it has asked to connect.
+    pub members_register: bool,
+    /// How nodes find the coordinator. NiFi since 1.0.0: the election znode (spec P14).
+    pub coordinator_lookup: CoordinatorLookup,
+    /// What a node does whose own flow differs from the cluster's. NiFi changed its mind in 1.12 (NIFI-6849).
+    pub differing_flow: DifferingFlow,
+    /// A heartbeat from a node put out with one of these codes makes the coordinator ask it back. NiFi 1.0 to 1.28:
+    /// the default set; since 2.0.0-M1 four more (NIFI-12221), with which a node that never fits asks for ever.
+    pub auto_reconnect: CodeSet,
+    /// A node that is out keeps heartbeating, so that its view stays right and it can be asked back. In NiFi it falls
+    /// silent, and nothing but a person or a restart brings it back (spec L4, L6).
+    pub disconnected_nodes_heartbeat: bool,
+    /// What a coordinator of an earlier term says has no effect on a node that has heard a later one. NiFi's messages
+    /// carry no term; breaks S2.
+    pub fence_stale_epochs: bool,
+    /// CONNECTED is entered only by a heartbeat that names the newest attempt, and only with the cluster's flow. NiFi
+    /// takes any heartbeat that arrives after the request; breaks S4, S20 (spec 2.9 item 2).
+    pub complete_by_attempt: bool,
+    /// CONNECTING ends when nothing was heard for interval × missable. In NiFi since 1.3.0 it never ends; breaks L3.
+    pub connecting_expires: bool,
+    /// Time in which the coordinator itself did not run is not held against the nodes. In NiFi a pause of the
+    /// coordinator expels everybody at once; breaks I2, I22 (spec 2.9 item 5).
+    pub forgive_own_pauses: bool,
+    /// What a person decided about a node (disconnected, removed, offloaded) is kept in ZooKeeper, so that the next
+    /// coordinator knows it. NiFi keeps it in memory; breaks S13, S15 on failover.
+    pub exclusions_in_zookeeper: bool,
+    /// A removed node stays unknown until its process restarts. In NiFi its next heartbeat brings it back; breaks S15.
+    pub removal_leaves_tombstone: bool,
+    /// A coordinator acts only as long as ZooKeeper cannot have given its session up. NiFi trusts an answer that is
+    /// up to 5 s old (NIFI-6589); breaks S1.
+    pub act_under_lease: bool,
+    /// While somebody coordinates, only nodes that have inherited the cluster's flow stand for election. NiFi
+    /// observes this at the start of a process only (NIFI-2431, NIFI-2605); breaks I8.
+    pub qualified_candidates_only: bool,
+    /// A new coordinator waits for word from every registered node before it decides anything. In NiFi it starts with
+    /// what its own table says, and an unjoined one may elect another flow; breaks S10.
+    pub hear_members_before_acting: bool,
+    /// A node has one vote on the flow; voting again replaces it. In NiFi it counts once for every flow; breaks S9.
+    pub one_vote_per_node: bool,
+    /// A node says when it stops (NODE_SHUTDOWN), and when it cannot load the flow. (NiFi since NIFI-1897.)
+    pub announce_failures: bool,
+}
+
+/// Reconnected automatically by NiFi 1.0.0 to 1.28.
+pub const AUTO_RECONNECT_1_X: CodeSet = CodeSet::of(&[
+    DisconnectionCode::LackOfHeartbeat,
+    DisconnectionCode::UnableToCommunicate,
+    DisconnectionCode::NotYetConnected,
+    DisconnectionCode::StartupFailure,
+]);
+
+/// Reconnected automatically by NiFi 2.0.0-M1 and later (NIFI-12221).
+pub const AUTO_RECONNECT_2_X: CodeSet = CodeSet::of(&[
+    DisconnectionCode::LackOfHeartbeat,
+    DisconnectionCode::UnableToCommunicate,
+    DisconnectionCode::NotYetConnected,
+    DisconnectionCode::StartupFailure,
+    DisconnectionCode::MismatchedFlows,
+    DisconnectionCode::MissingBundle,
+    DisconnectionCode::NodeShutdown,
+    DisconnectionCode::FailedToServiceRequest,
+]);
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            members_register: true,
+            coordinator_lookup: CoordinatorLookup::WellKnownZnode,
+            differing_flow: DifferingFlow::Refuse,
+            auto_reconnect: AUTO_RECONNECT_1_X,
+            disconnected_nodes_heartbeat: true,
+            fence_stale_epochs: true,
+            complete_by_attempt: true,
+            connecting_expires: true,
+            forgive_own_pauses: true,
+            exclusions_in_zookeeper: true,
+            removal_leaves_tombstone: true,
+            act_under_lease: true,
+            qualified_candidates_only: true,
+            hear_members_before_acting: true,
+            one_vote_per_node: true,
+            announce_failures: true,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The scenario file as it is written: every key, none of the meaning. The schema is drawn from here, so the comments
+//! on the keys are what an editor shows.
+
+use super::values::{ExpectedState, FlowName};
+use super::words::{
+    Buffered, Down, Drift, Entries, Located, Name, NifiKey, OneNode, Processes, Whole, Whose, Word,
+};
+use crate::plan::{Cut, Disk, DurationRange, NodeNumber, Protocol, Ratio};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::time::Duration;
+use zeromaster_core::status::DisconnectionCode;
+
+/// Where a value of a key may be missing, written as text.
+type Key<T> = Option<Located<Word<T>>>;
+
+/// A scenario: a cluster, a plan of faults and operator requests, and what must hold.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "the tables of a scenario")]
+#[schemars(rename = "Scenario")]
+pub(super) struct FileScenario {
+    /// One sentence: what must hold, and why anyone would doubt it.
+    #[schemars(required)]
+    pub(super) about: Key<Name>,
+    /// The seed that settles everything the scenario does not say. Default: 1.
+    pub(super) seed: Option<Located<Whole>>,
+    /// How long the run lasts at least, such as "120s". Default: until everything is healed and the cluster is quiet.
+    pub(super) until: Key<Duration>,
+    /// When all faults are undone. Default: when the last step is over; a fault without `for` counts as 60s long.
+    pub(super) heal: Key<Duration>,
+    /// The cluster.
+    #[schemars(with = "FileCluster")]
+    pub(super) cluster: Option<Located<FileCluster>>,
+    /// ZooKeeper.
+    pub(super) zookeeper: Option<FileZooKeeper>,
+    /// The network when nothing is wrong with it.
+    pub(super) network: Option<FileNetwork>,
+    /// What happens: one action for each step.
+    pub(super) plan: Option<Vec<Located<FileStep>>>,
+    /// What must hold.
+    pub(super) expect: Option<FileExpect>,
+}
+
+/// The cluster before anything happens.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, [cluster]")]
+#[schemars(rename = "Cluster")]
+pub(super) struct FileCluster {
+    /// How many nodes, from 1 to 10000; they are called n1, n2, and so on.
+    #[schemars(required, range(min = 1, max = 10_000))]
+    pub(super) nodes: Option<Located<Whole>>,
+    /// Whose rules the nodes follow: "default", or the name of a NiFi version. Default: "default".
+    pub(super) rules: Key<Name>,
+    /// A nifi.properties file that all nodes use; its path from the scenario file.
+    pub(super) properties: Key<Name>,
+    /// The text of the firewall file: one address, host name or network in CIDR notation a line. Node n3 is the host
+    /// n3 with the address 10.0.0.3.
+    pub(super) firewall: Option<Located<String>>,
+    /// The flow on each node's disk: "empty", "empty:<name>", or a name, which is the flow's fingerprint. `all` is for
+    /// the nodes that are not named. Default: { all = "A" }.
+    pub(super) flows: Option<Entries<Whose, Word<FlowName>>>,
+    /// The queues that hold data, for each node.
+    pub(super) queued: Option<Entries<NodeNumber, Vec<Located<Word<Name>>>>>,
+    /// When each node's process starts. Default: 0s.
+    pub(super) start: Option<Entries<NodeNumber, Word<Duration>>>,
+    /// How long loading a flow takes. Default: "200ms..1s".
+    pub(super) flow_load: Key<DurationRange>,
+    /// How many loads of a flow fail, from the first one, on each node. Default: 0.
+    pub(super) load_failures: Option<Entries<NodeNumber, Whole>>,
+    /// Keys of nifi.properties to override, as strings.
+    pub(super) nifi: Option<Entries<NifiKey, String>>,
+}
+
+/// ZooKeeper's own settings.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, [zookeeper]")]
+#[schemars(rename = "ZooKeeper")]
+pub(super) struct FileZooKeeper {
+    /// ZooKeeper's tickTime. Default: "2s".
+    pub(super) tick: Key<Duration>,
+}
+
+/// The network when nothing is wrong with it.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, [network]")]
+#[schemars(rename = "Network")]
+pub(super) struct FileNetwork {
+    /// How long a message takes. Default: "1ms..3ms".
+    pub(super) latency: Key<DurationRange>,
+}
+
+/// One step of the plan: a time, exactly one action, and what belongs to that action.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a step, [[plan]]")]
+#[schemars(rename = "Step", extend("oneOf" = super::step::one_action()))]
+pub(super) struct FileStep {
+    /// When the step begins, from the start of the run.
+    #[schemars(required)]
+    pub(super) at: Key<Duration>,
+    /// How long the step lasts. Default: until everything is healed.
+    pub(super) r#for: Key<Duration>,
+    /// Action: lose every message between two sides, such as "n1, n2 | rest" for both ways or "n1 > zookeeper" for one.
+    pub(super) cut: Key<Cut>,
+    /// Action: lose this share of the messages, such as "10%" or "1/3".
+    pub(super) loss: Key<Ratio>,
+    /// Action: deliver this share of the messages twice.
+    pub(super) duplicate: Key<Ratio>,
+    /// Action: let messages take this much longer, such as "1s..3s".
+    pub(super) delay: Key<DurationRange>,
+    /// With `loss`, `duplicate` and `delay`: the two sides. Default: "all | all", or "all | zookeeper" when `protocol` is
+    /// "zookeeper".
+    pub(super) between: Key<Cut>,
+    /// With `cut`, `loss`, `duplicate` and `delay`: the only traffic that is affected.
+    pub(super) protocol: Key<Protocol>,
+    /// Action: kill a process.
+    pub(super) crash: Key<Processes>,
+    /// With `crash`: what the process finds on its disk afterwards. Default: "kept".
+    pub(super) disk: Key<Disk>,
+    /// Action: kill a process and wipe its disk; short for `crash` with `disk = "wiped"`.
+    pub(super) wipe: Key<Processes>,
+    /// Action: stop a process cleanly.
+    pub(super) stop: Key<Processes>,
+    /// Action: start a process that is down.
+    pub(super) start: Key<Processes>,
+    /// Action: kill a process and start it again at once.
+    pub(super) restart: Key<Processes>,
+    /// Action: let a process stand still; needs `for`.
+    pub(super) pause: Key<Processes>,
+    /// With `pause`: what becomes of what arrives meanwhile. Default: "buffered".
+    pub(super) input: Key<Buffered>,
+    /// Action: let a node handle everything later; needs `by`.
+    pub(super) slow: Key<Processes>,
+    /// With `slow`: how much later.
+    pub(super) by: Key<Duration>,
+    /// Action: tamper with a node's clock; needs `jump` or `drift`.
+    pub(super) clock: Key<Processes>,
+    /// With `clock`: how far it jumps forward.
+    pub(super) jump: Key<Duration>,
+    /// With `clock`: how much too fast it runs, such as "+500ppm", or too slow, such as "-500ppm".
+    pub(super) drift: Key<Drift>,
+    /// Action: let ZooKeeper give a node's session up at once.
+    pub(super) expire: Key<Processes>,
+    /// Action: no ZooKeeper server answers; needs `for`.
+    pub(super) zookeeper: Key<Down>,
+    /// Action: an operator asks a node for something, such as { at = "n2", disconnect = "n3" }.
+    pub(super) operator: Option<Located<FileOperator>>,
+}
+
+/// What an operator asks, and whom: exactly one of the four requests.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table such as { at = \"n2\", disconnect = \"n3\" }")]
+#[schemars(rename = "Operator", extend("oneOf" = super::step::one_request()))]
+pub(super) struct FileOperator {
+    /// The node that is asked.
+    #[schemars(required)]
+    pub(super) at: Key<OneNode>,
+    /// The node to connect.
+    pub(super) connect: Key<OneNode>,
+    /// The node to disconnect.
+    pub(super) disconnect: Key<OneNode>,
+    /// The node to remove from the cluster.
+    pub(super) remove: Key<OneNode>,
+    /// The node to offload.
+    pub(super) offload: Key<OneNode>,
+}
+
+/// What must hold.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table, [expect]")]
+#[schemars(rename = "Expect")]
+pub(super) struct FileExpect {
+    /// The safety properties that are checked after every step. Default: all of them.
+    pub(super) always: Option<Vec<Located<Word<Name>>>>,
+    /// The liveness properties, and how long after the healing each may take. Default: all of them, each with its own
+    /// bound.
+    pub(super) eventually: Option<Entries<Name, Word<Duration>>>,
+    /// This run must end as violated, by exactly these properties.
+    pub(super) violates: Option<Vec<Located<Word<Name>>>>,
+    /// What the acting coordinator must say about a node at a time.
+    pub(super) state: Option<Vec<Located<FileState>>>,
+}
+
+/// What the acting coordinator must say about a node at a time.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an expected state, [[expect.state]]")]
+#[schemars(rename = "State")]
+pub(super) struct FileState {
+    /// When, from the start of the run.
+    #[schemars(required)]
+    pub(super) at: Key<Duration>,
+    /// About which node.
+    #[schemars(required)]
+    pub(super) node: Key<NodeNumber>,
+    /// The node's connection state, as NiFi's constant.
+    #[schemars(required)]
+    pub(super) state: Key<ExpectedState>,
+    /// With DISCONNECTED: the disconnection code, as NiFi's constant. Default: any.
+    pub(super) code: Key<DisconnectionCode>,
+}

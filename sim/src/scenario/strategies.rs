@@ -1,0 +1,250 @@
+//! Strategies for whole scenarios, and for their parts, for property tests.
+
+use super::step::check_cut;
+use super::{Expect, ExpectedState, FlowName, Flows, Scenario, StateExpectation};
+use crate::plan::{
+    Action, Cut, DRIFT_PPM_MAX, Direction, Disk, DurationRange, NodeNumber, OperatorAction, Plan, Protocol,
+    Ratio, Selector, Step,
+};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use zeromaster_core::status::DisconnectionCode;
+
+/// Durations that a file can write, in all its units.
+pub(crate) fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (0..10_000_000_u64).prop_map(Duration::from_micros),
+        (0..100_000_u64).prop_map(Duration::from_millis),
+        (0..7_200_u64).prop_map(Duration::from_secs),
+        (0..600_u64).prop_map(|minutes| Duration::from_secs(minutes * 60)),
+    ]
+}
+
+/// Ranges of such durations.
+pub(crate) fn duration_range() -> impl Strategy<Value = DurationRange> {
+    (duration(), duration()).prop_map(|(a, b)| DurationRange { min: a.min(b), max: a.max(b) })
+}
+
+/// Reduced ratios.
+pub(crate) fn ratio() -> impl Strategy<Value = Ratio> {
+    prop_oneof![
+        (0..=100_u32).prop_map(|percent| Ratio::new(percent, 100).unwrap()),
+        (1..=u32::MAX, any::<u32>()).prop_map(|(denominator, any)| Ratio::new(
+            any % denominator,
+            denominator
+        )
+        .unwrap()),
+    ]
+}
+
+fn node(nodes: u32) -> impl Strategy<Value = NodeNumber> + Clone {
+    (1..=nodes).prop_map(NodeNumber)
+}
+
+fn one_node(nodes: u32) -> impl Strategy<Value = Selector> + Clone {
+    prop_oneof![
+        4 => node(nodes).prop_map(Selector::Node),
+        1 => Just(Selector::Coordinator),
+        1 => Just(Selector::Primary),
+    ]
+}
+
+fn processes(nodes: u32) -> impl Strategy<Value = Selector> + Clone {
+    prop_oneof![5 => one_node(nodes), 1 => Just(Selector::All)]
+}
+
+fn protocol() -> impl Strategy<Value = Option<Protocol>> {
+    option::of(prop_oneof![Just(Protocol::Cluster), Just(Protocol::ZooKeeper)])
+}
+
+/// Links that make sense, with their traffic.
+fn links(nodes: u32) -> impl Strategy<Value = (Cut, Option<Protocol>)> {
+    let selector = prop_oneof![
+        4 => one_node(nodes),
+        1 => Just(Selector::Rest),
+        1 => Just(Selector::All),
+        1 => Just(Selector::ZooKeeper),
+        1 => (1..=5_u32).prop_map(Selector::ZooKeeperServer),
+    ];
+    let side = vec(selector, 1..3);
+    let direction = prop_oneof![Just(Direction::Both), Just(Direction::OneWay)];
+    let cut = (side.clone(), side, direction).prop_map(|(from, to, direction)| Cut { from, to, direction });
+    (cut, protocol()).prop_filter("the links must make sense", move |(cut, protocol)| {
+        check_cut("cut", None, cut, *protocol, nodes).is_ok()
+    })
+}
+
+fn request(nodes: u32) -> impl Strategy<Value = OperatorAction> {
+    (0..4, one_node(nodes)).prop_map(|(kind, node)| match kind {
+        0 => OperatorAction::Connect(node),
+        1 => OperatorAction::Disconnect(node),
+        2 => OperatorAction::Remove(node),
+        _ => OperatorAction::Offload(node),
+    })
+}
+
+fn link_action(nodes: u32) -> impl Strategy<Value = Action> {
+    prop_oneof![
+        links(nodes).prop_map(|(cut, protocol)| Action::Cut { cut, protocol }),
+        (links(nodes), ratio()).prop_map(|((between, protocol), ratio)| Action::Loss {
+            between,
+            ratio,
+            protocol
+        }),
+        (links(nodes), ratio()).prop_map(|((between, protocol), ratio)| Action::Duplicate {
+            between,
+            ratio,
+            protocol
+        }),
+        (links(nodes), duration_range()).prop_map(|((between, protocol), by)| Action::Delay {
+            between,
+            by,
+            protocol
+        }),
+    ]
+}
+
+fn process_action(nodes: u32) -> impl Strategy<Value = Action> {
+    let disk = prop_oneof![Just(Disk::Kept), Just(Disk::LastWriteLost), Just(Disk::Wiped)];
+    let drift = (1..=DRIFT_PPM_MAX, any::<bool>()).prop_map(|(ppm, fast)| if fast { ppm } else { -ppm });
+    let node = processes(nodes);
+    prop_oneof![
+        (node.clone(), disk).prop_map(|(node, disk)| Action::Crash { node, disk }),
+        node.clone().prop_map(|node| Action::Stop { node }),
+        node.clone().prop_map(|node| Action::Start { node }),
+        node.clone().prop_map(|node| Action::Restart { node }),
+        (node.clone(), any::<bool>()).prop_map(|(node, buffered)| Action::Pause { node, buffered }),
+        (node.clone(), duration()).prop_map(|(node, by)| Action::Slow { node, by }),
+        (node.clone(), duration()).prop_map(|(node, by)| Action::ClockJump { node, by }),
+        (node.clone(), drift).prop_map(|(node, ppm)| Action::ClockDrift { node, ppm }),
+        node.prop_map(|node| Action::ExpireSession { node }),
+        Just(Action::ZooKeeperDown),
+        (one_node(nodes), request(nodes)).prop_map(|(at, request)| Action::Operator { at, request }),
+    ]
+}
+
+/// Steps for a cluster of `nodes`.
+pub(crate) fn step(nodes: u32) -> impl Strategy<Value = Step> {
+    let action = prop_oneof![link_action(nodes), process_action(nodes)];
+    (duration(), action, option::of(duration())).prop_map(|(at, action, lasts)| {
+        let needed = matches!(action, Action::Pause { .. } | Action::ZooKeeperDown);
+        let lasts = lasts.filter(|lasts| !lasts.is_zero() && action.lasts());
+        let lasts = if needed { lasts.or(Some(Duration::from_secs(1))) } else { lasts };
+        Step { at, action, lasts }
+    })
+}
+
+/// Plans for a cluster of `nodes`.
+pub(crate) fn plan(nodes: u32) -> impl Strategy<Value = Plan> {
+    vec(step(nodes), 0..8).prop_map(Plan::new)
+}
+
+fn flow_name() -> impl Strategy<Value = FlowName> {
+    let name = "[A-Za-z0-9._-]{1,8}";
+    prop_oneof![
+        Just(FlowName::Empty("empty".to_owned())),
+        name.prop_map(FlowName::Empty),
+        name.prop_filter("these words mean something else", |name| name != "none" && name != "empty")
+            .prop_map(FlowName::Named),
+    ]
+}
+
+fn flows(nodes: u32) -> impl Strategy<Value = Flows> {
+    (flow_name(), btree_map(node(nodes), flow_name(), 0..3)).prop_map(|(all, mut of)| {
+        of.retain(|_, flow| *flow != all);
+        Flows { all, of }
+    })
+}
+
+/// Any text of one line, with what has to be escaped.
+fn line() -> impl Strategy<Value = String> {
+    "[a-zA-Z \"'\\\\#=.é⚡-]{0,12}x"
+}
+
+fn state() -> impl Strategy<Value = ExpectedState> {
+    let code = option::of((0..DisconnectionCode::ALL.len()).prop_map(|index| DisconnectionCode::ALL[index]));
+    prop_oneof![
+        Just(ExpectedState::Connecting),
+        Just(ExpectedState::Connected),
+        Just(ExpectedState::Disconnecting),
+        code.prop_map(ExpectedState::Disconnected),
+        Just(ExpectedState::Offloading),
+        Just(ExpectedState::Offloaded),
+        Just(ExpectedState::Removed),
+    ]
+}
+
+/// Expectations that name these properties.
+fn expect(
+    nodes: u32,
+    safety: &'static [&'static str],
+    liveness: &'static [&'static str],
+) -> impl Strategy<Value = Expect> {
+    let safe = (0..safety.len()).prop_map(|index| safety[index].to_owned());
+    let live = (0..liveness.len()).prop_map(|index| liveness[index].to_owned());
+    let state =
+        (duration(), node(nodes), state()).prop_map(|(at, node, state)| StateExpectation { at, node, state });
+    (
+        option::of(btree_set(safe.clone(), 0..3)),
+        option::of(btree_map(live.clone(), duration(), 0..3)),
+        btree_set(prop_oneof![safe, live], 0..3),
+        vec(state, 0..3),
+    )
+        .prop_map(|(always, eventually, violates, mut states)| {
+            states.sort_by_key(|state| state.at);
+            Expect { always, eventually, violates, states }
+        })
+}
+
+/// Scenarios that use these names.
+pub(crate) fn scenario(
+    rules: &'static [&'static str],
+    safety: &'static [&'static str],
+    liveness: &'static [&'static str],
+) -> impl Strategy<Value = Scenario> {
+    prop_oneof![4 => 1..6_u32, 1 => 1..=10_000_u32]
+        .prop_flat_map(move |nodes| {
+            let head = (line(), any::<u64>(), option::of(duration()), option::of(duration()));
+            let names = (
+                (0..rules.len()).prop_map(|index| rules[index].to_owned()),
+                option::of(line()),
+                option::of("[ -~\n\té]{0,30}"),
+                btree_map("nifi\\.[a-zA-Z0-9._-]{1,10}", "[ -~\n\t\r\u{7f}\u{85}é]{0,10}", 0..3),
+            );
+            let cluster = (
+                flows(nodes),
+                btree_map(node(nodes), btree_set(line(), 1..3), 0..3),
+                btree_map(node(nodes), duration(), 0..3),
+                btree_map(node(nodes), 1..=u32::MAX, 0..3),
+            );
+            let times = (duration_range(), duration(), duration_range());
+            (Just(nodes), head, names, cluster, times, plan(nodes), expect(nodes, safety, liveness))
+        })
+        .prop_map(|(nodes, head, names, cluster, times, plan, expect)| {
+            let last = plan.steps.last().map_or(Duration::ZERO, |step| step.at);
+            let start: BTreeMap<_, _> = cluster.2.into_iter().filter(|(_, start)| !start.is_zero()).collect();
+            Scenario {
+                about: head.0,
+                seed: head.1,
+                until: head.2,
+                heal: head.3.map(|heal| heal.max(last)),
+                nodes,
+                rules: names.0,
+                properties: names.1,
+                firewall: names.2,
+                flows: cluster.0,
+                queued: cluster.1,
+                start,
+                flow_load: times.0,
+                load_failures: cluster.3,
+                nifi: names.3,
+                zookeeper_tick: times.1.max(Duration::from_millis(1)),
+                latency: times.2,
+                plan,
+                expect,
+            }
+        })
+}

@@ -1,0 +1,122 @@
+//! Values that only scenarios have: the name of a flow, and the state that is expected of a node.
+
+use crate::plan::WordError;
+use core::fmt;
+use core::str::FromStr;
+use zeromaster_core::status::DisconnectionCode;
+
+/// A flow by the name a scenario gives it, which is also its fingerprint.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FlowName {
+    /// A flow without components, written `empty`, or `empty:<name>` to tell several of them apart. The name is
+    /// `empty` when the file gives none.
+    Empty(String),
+    /// A flow with components, written as its name.
+    Named(String),
+}
+
+impl FlowName {
+    /// The fingerprint of the flow.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        match self {
+            FlowName::Empty(name) | FlowName::Named(name) => name,
+        }
+    }
+
+    /// Whether the flow has no components.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, FlowName::Empty(_))
+    }
+}
+
+impl fmt::Display for FlowName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FlowName::Empty(name) if name == EMPTY => f.write_str(EMPTY),
+            FlowName::Empty(name) => write!(f, "{EMPTY}:{name}"),
+            FlowName::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+impl FromStr for FlowName {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let (empty, name) = match text.strip_prefix("empty:") {
+            Some(name) => (true, name),
+            None => (text == EMPTY, text),
+        };
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if text == "none" || name.is_empty() || !name.bytes().all(allowed) {
+            return Err(WordError::new(text, A_FLOW));
+        }
+        Ok(if empty { FlowName::Empty(name.to_owned()) } else { FlowName::Named(name.to_owned()) })
+    }
+}
+
+const EMPTY: &str = "empty";
+
+/// What a file may write for a flow, in words.
+pub(super) const A_FLOW: &str =
+    "\"empty\", \"empty:<name>\" or a name, of letters, digits, '.', '_' and '-', and not \"none\"";
+
+/// A connection state as a scenario expects it, written as NiFi's constant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ExpectedState {
+    /// CONNECTING
+    Connecting,
+    /// CONNECTED
+    Connected,
+    /// DISCONNECTING
+    Disconnecting,
+    /// DISCONNECTED, with this code or, when `None`, with any.
+    Disconnected(Option<DisconnectionCode>),
+    /// OFFLOADING
+    Offloading,
+    /// OFFLOADED
+    Offloaded,
+    /// REMOVED
+    Removed,
+}
+
+impl ExpectedState {
+    /// NiFi's constant for the state.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ExpectedState::Connecting => "CONNECTING",
+            ExpectedState::Connected => "CONNECTED",
+            ExpectedState::Disconnecting => "DISCONNECTING",
+            ExpectedState::Disconnected(_) => "DISCONNECTED",
+            ExpectedState::Offloading => "OFFLOADING",
+            ExpectedState::Offloaded => "OFFLOADED",
+            ExpectedState::Removed => "REMOVED",
+        }
+    }
+
+    /// The code expected with DISCONNECTED, if one is.
+    #[must_use]
+    pub fn code(self) -> Option<DisconnectionCode> {
+        match self {
+            ExpectedState::Disconnected(code) => code,
+            ExpectedState::Connecting
+            | ExpectedState::Connected
+            | ExpectedState::Disconnecting
+            | ExpectedState::Offloading
+            | ExpectedState::Offloaded
+            | ExpectedState::Removed => None,
+        }
+    }
+}
+
+impl fmt::Display for ExpectedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code() {
+            Some(code) => write!(f, "{} {}", self.name(), code.name()),
+            None => f.write_str(self.name()),
+        }
+    }
+}

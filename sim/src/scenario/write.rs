@@ -1,0 +1,217 @@
+//! A scenario as the text of a file: readable, and read back as the same scenario.
+
+use super::{Expect, Flows, Scenario};
+use crate::plan::{Action, Cut, Disk, NodeNumber, OperatorAction, Protocol, Selector, Step, show_duration};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+impl Scenario {
+    /// The scenario as a file that [`Scenario::parse`] reads back as an equal one, if every duration in it is of whole
+    /// microseconds. What is as it is by default is left out, but for the seed and the rules.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut out = Lines(String::new());
+        out.pair("about", &quoted(&self.about));
+        out.pair("seed", &self.seed.to_string());
+        out.optional("until", self.until.map(duration));
+        out.optional("heal", self.heal.map(duration));
+        self.write_cluster(&mut out);
+        if self.zookeeper_tick != Scenario::ZOOKEEPER_TICK {
+            out.header("[zookeeper]");
+            out.pair("tick", &duration(self.zookeeper_tick));
+        }
+        if self.latency != Scenario::LATENCY {
+            out.header("[network]");
+            out.pair("latency", &text(&self.latency));
+        }
+        for step in &self.plan.steps {
+            out.header("[[plan]]");
+            write_step(&mut out, step);
+        }
+        write_expect(&mut out, &self.expect);
+        out.0
+    }
+
+    fn write_cluster(&self, out: &mut Lines) {
+        out.header("[cluster]");
+        out.pair("nodes", &self.nodes.to_string());
+        out.pair("rules", &quoted(&self.rules));
+        out.optional("properties", self.properties.as_deref().map(quoted));
+        out.optional("firewall", self.firewall.as_deref().map(block));
+        if self.flows != Flows::default() {
+            let all = std::iter::once(("all".to_owned(), quoted(&self.flows.all.to_string())));
+            let of = self.flows.of.iter().map(|(node, flow)| (node.to_string(), quoted(&flow.to_string())));
+            out.pair("flows", &table(all.chain(of)));
+        }
+        out.nodes("queued", &self.queued, |queues| list(queues.iter()));
+        out.nodes("start", &self.start, |start| duration(*start));
+        if self.flow_load != Scenario::FLOW_LOAD {
+            out.pair("flow_load", &text(&self.flow_load));
+        }
+        out.nodes("load_failures", &self.load_failures, u32::to_string);
+        if !self.nifi.is_empty() {
+            out.header("[cluster.nifi]");
+            for (key, value) in &self.nifi {
+                out.pair(&quoted(key), &quoted(value));
+            }
+        }
+    }
+}
+
+fn write_step(out: &mut Lines, step: &Step) {
+    out.pair("at", &duration(step.at));
+    let word = step.action.word();
+    match &step.action {
+        Action::Cut { cut, protocol } => {
+            out.pair(word, &text(cut));
+            out.optional("protocol", protocol.map(|protocol| text(&protocol)));
+        }
+        Action::Loss { between, ratio, protocol } | Action::Duplicate { between, ratio, protocol } => {
+            out.pair(word, &text(ratio));
+            write_between(out, between, *protocol);
+        }
+        Action::Delay { between, by, protocol } => {
+            out.pair(word, &text(by));
+            write_between(out, between, *protocol);
+        }
+        Action::Crash { node, disk } => {
+            out.pair(word, &text(node));
+            if *disk != Disk::Kept {
+                out.pair("disk", &text(disk));
+            }
+        }
+        Action::Stop { node }
+        | Action::Start { node }
+        | Action::Restart { node }
+        | Action::ExpireSession { node } => out.pair(word, &text(node)),
+        Action::Pause { node, buffered } => {
+            out.pair(word, &text(node));
+            if !*buffered {
+                out.pair("input", &quoted("dropped"));
+            }
+        }
+        Action::Slow { node, by } => {
+            out.pair(word, &text(node));
+            out.pair("by", &duration(*by));
+        }
+        Action::ClockJump { node, by } => {
+            out.pair(word, &text(node));
+            out.pair("jump", &duration(*by));
+        }
+        Action::ClockDrift { node, ppm } => {
+            out.pair(word, &text(node));
+            out.pair("drift", &quoted(&format!("{ppm:+}ppm")));
+        }
+        Action::ZooKeeperDown => out.pair(word, &quoted("down")),
+        Action::Operator { at, request } => out.pair(word, &operator(*at, *request)),
+    }
+    out.optional("for", step.lasts.map(duration));
+}
+
+fn write_between(out: &mut Lines, between: &Cut, protocol: Option<Protocol>) {
+    out.pair("between", &text(between));
+    out.optional("protocol", protocol.map(|protocol| text(&protocol)));
+}
+
+fn write_expect(out: &mut Lines, expect: &Expect) {
+    if expect.always.is_some() || expect.eventually.is_some() || !expect.violates.is_empty() {
+        out.header("[expect]");
+    }
+    out.optional("always", expect.always.as_ref().map(|names| list(names.iter())));
+    let bounds = expect.eventually.as_ref();
+    out.optional(
+        "eventually",
+        bounds.map(|bounds| table(bounds.iter().map(|(name, bound)| (quoted(name), duration(*bound))))),
+    );
+    if !expect.violates.is_empty() {
+        out.pair("violates", &list(expect.violates.iter()));
+    }
+    for state in &expect.states {
+        out.header("[[expect.state]]");
+        out.pair("at", &duration(state.at));
+        out.pair("node", &text(&state.node));
+        out.pair("state", &quoted(state.state.name()));
+        out.optional("code", state.state.code().map(|code| quoted(code.name())));
+    }
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn header(&mut self, header: &str) {
+        self.0.push('\n');
+        self.0.push_str(header);
+        self.0.push('\n');
+    }
+
+    fn pair(&mut self, key: &str, value: &str) {
+        self.0.push_str(key);
+        self.0.push_str(" = ");
+        self.0.push_str(value);
+        self.0.push('\n');
+    }
+
+    fn optional(&mut self, key: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.pair(key, &value);
+        }
+    }
+
+    fn nodes<T>(&mut self, key: &str, values: &BTreeMap<NodeNumber, T>, value: impl Fn(&T) -> String) {
+        if !values.is_empty() {
+            self.pair(key, &table(values.iter().map(|(node, held)| (node.to_string(), value(held)))));
+        }
+    }
+}
+
+fn table(pairs: impl Iterator<Item = (String, String)>) -> String {
+    let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key} = {value}")).collect();
+    if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
+}
+
+fn list<'a>(texts: impl Iterator<Item = &'a String>) -> String {
+    let texts: Vec<String> = texts.map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn text(value: &impl ToString) -> String {
+    quoted(&value.to_string())
+}
+
+fn duration(duration: Duration) -> String {
+    quoted(&show_duration(duration))
+}
+
+fn operator(at: Selector, request: OperatorAction) -> String {
+    format!("{{ at = {}, {} = {} }}", text(&at), request.word(), text(&request.node()))
+}
+
+/// A string in quotes.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text))
+}
+
+/// A string of several lines as several lines.
+fn block(text: &str) -> String {
+    if !text.contains('\n') {
+        return quoted(text);
+    }
+    let lines: Vec<String> = text.split('\n').map(escaped).collect();
+    format!("\"\"\"\n{}\"\"\"", lines.join("\n"))
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            control if control.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other => out.push(other),
+        }
+    }
+    out
+}
