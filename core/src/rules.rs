@@ -79,9 +79,8 @@ pub struct Rules {
     /// A new coordinator waits for word from every registered node before it decides anything. In NiFi it starts with
     /// what its own table says, and an unjoined one may elect another flow; breaks S10.
     pub hear_members_before_acting: bool,
-    /// A node has one vote on the flow; voting again replaces it. In NiFi it counts once for every flow; breaks S9.
-    pub one_vote_per_node: bool,
-    /// A node says when it stops (NODE_SHUTDOWN), and when it cannot load the flow. (NiFi since NIFI-1897.)
+    /// A node says when it stops (NODE_SHUTDOWN), and when it cannot load the flow. NiFi does since NIFI-1897; without
+    /// it a clean stop is noticed only as silence (bugs A13, C16).
     pub announce_failures: bool,
 }
 
@@ -122,8 +121,68 @@ impl Default for Rules {
             act_under_lease: true,
             qualified_candidates_only: true,
             hear_members_before_acting: true,
-            one_vote_per_node: true,
             announce_failures: true,
+        }
+    }
+}
+
+impl Rules {
+    /// The rule sets that have a name.
+    pub const NAMES: [&'static str; 3] = ["default", "1.28", "2.x"];
+
+    /// The rule set of that name: `default` is the protocol as it should be; `1.28` and `2.x` are NiFi's choices of
+    /// those releases wherever this file has a field for them.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Rules> {
+        match name {
+            "default" => Some(Rules::default()),
+            "1.28" => Some(Rules::nifi(AUTO_RECONNECT_1_X)),
+            "2.x" => Some(Rules::nifi(AUTO_RECONNECT_2_X)),
+            _ => None,
+        }
+    }
+
+    fn nifi(auto_reconnect: CodeSet) -> Rules {
+        Rules {
+            members_register: false,
+            coordinator_lookup: CoordinatorLookup::ElectionZnode,
+            differing_flow: DifferingFlow::BackUpAndInherit,
+            auto_reconnect,
+            disconnected_nodes_heartbeat: false,
+            fence_stale_epochs: false,
+            complete_by_attempt: false,
+            connecting_expires: false,
+            forgive_own_pauses: false,
+            exclusions_in_zookeeper: false,
+            removal_leaves_tombstone: false,
+            act_under_lease: false,
+            qualified_candidates_only: true,
+            hear_members_before_acting: false,
+            announce_failures: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_names_a_rule_set_and_nothing_else_does() {
+        for name in Rules::NAMES {
+            assert!(Rules::named(name).is_some(), "{name}");
+        }
+        assert_eq!(Rules::named("default"), Some(Rules::default()));
+        assert_eq!(Rules::named("0.7"), None);
+    }
+
+    #[test]
+    fn nobody_a_person_put_out_is_asked_back_automatically() {
+        for name in Rules::NAMES {
+            let rules = Rules::named(name).unwrap_or_default();
+            for code in [DisconnectionCode::UserDisconnected, DisconnectionCode::BlockedByFirewall] {
+                assert!(!rules.auto_reconnect.contains(code), "{name}: {code}");
+            }
         }
     }
 }

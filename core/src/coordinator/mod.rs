@@ -322,7 +322,9 @@ impl Office {
         let members: BTreeSet<NodeId> = children.iter().filter_map(|name| NodeId::parse(name)).collect();
         let parent = desk.config.paths.members();
         for node in members.difference(&self.members) {
-            desk.effects.record(ClusterEvent::MemberAppeared { node: *node });
+            if self.is_published() {
+                desk.effects.record(ClusterEvent::MemberAppeared { node: *node });
+            }
             if desk.table.get(*node).is_none() {
                 let path = child(&parent, &node.to_string());
                 self.perform(desk, Step::ReadMember, Operation::GetData { path, watch: false });

@@ -42,7 +42,8 @@ fn operations() -> impl Strategy<Value = Operation> {
     prop_oneof![
         3 => (paths(), modes).prop_map(move |(path, mode)| Operation::Create { path, data: data.clone(), mode }),
         1 => (paths(), option::of(-1..3)).prop_map(|(path, version)| Operation::Delete { path, version }),
-        1 => (paths(), option::of(-1..3)).prop_map(move |(path, version)| Operation::SetData { path, data: set.clone(), version }),
+        1 => (paths(), option::of(-1..3))
+            .prop_map(move |(path, version)| Operation::SetData { path, data: set.clone(), version }),
         1 => (paths(), any::<bool>()).prop_map(|(path, watch)| Operation::Exists { path, watch }),
         1 => (paths(), any::<bool>()).prop_map(|(path, watch)| Operation::GetData { path, watch }),
         1 => (paths(), any::<bool>()).prop_map(|(path, watch)| Operation::GetChildren { path, watch }),

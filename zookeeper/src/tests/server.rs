@@ -207,6 +207,15 @@ fn a_session_is_attached_again_with_its_ephemeral_nodes_but_without_its_watches(
 }
 
 #[test]
+fn the_timeout_is_negotiated_anew_at_every_attachment() {
+    let mut bench = Bench::with_sessions(1);
+    let session = Some((SessionId(1), crate::sessions::password_of(SessionId(1))));
+    assert_eq!(brief(&bench.connect_with(2, session, millis(9000), Zxid(0))), ["2 connected 0x1 9s"]);
+    let (_, session) = bench.server.sessions().next().unwrap();
+    assert_eq!((session.timeout(), session.expires_at()), (millis(9000), millis(10_000)));
+}
+
+#[test]
 fn a_moved_session_still_reads_on_its_old_connection_and_the_next_write_closes_it() {
     let mut bench = Bench::with_sessions(1);
     bench.request(1, create("/e", Ephemeral));

@@ -1,0 +1,102 @@
+//! Joins the node and its ZooKeeper client: a `CoordinationRequest` of one becomes an operation of the other, and the
+//! other way round.
+
+use std::sync::Arc;
+use zeromaster_core::coordination::{
+    CoordinationError, CoordinationEvent, CreateMode, ErrorText, Operation, OperationId, Outcome, WatchKind,
+};
+use zeromaster_core::time::Instant;
+use zeromaster_zookeeper as zk;
+
+/// The operation in ZooKeeper's words.
+pub(crate) fn operation(operation: Operation) -> zk::Operation {
+    match operation {
+        Operation::Create { path, data, mode } => {
+            zk::Operation::Create { path, data: bytes(&data), mode: create_mode(mode) }
+        }
+        Operation::SetData { path, data } => {
+            zk::Operation::SetData { path, data: bytes(&data), version: None }
+        }
+        Operation::Delete { path } => zk::Operation::Delete { path, version: None },
+        Operation::Exists { path, watch } => zk::Operation::Exists { path, watch },
+        Operation::GetData { path, watch } => zk::Operation::GetData { path, watch },
+        Operation::GetChildren { path, watch } => zk::Operation::GetChildren { path, watch },
+    }
+}
+
+fn create_mode(mode: CreateMode) -> zk::CreateMode {
+    match mode {
+        CreateMode::Persistent => zk::CreateMode::Persistent,
+        CreateMode::Ephemeral => zk::CreateMode::Ephemeral,
+        CreateMode::EphemeralSequential => zk::CreateMode::EphemeralSequential,
+    }
+}
+
+fn bytes(text: &str) -> Arc<[u8]> {
+    text.as_bytes().into()
+}
+
+/// What the client says, in the node's words; `None` for what concerns the connection alone.
+pub(crate) fn event(output: zk::ClientOutput) -> Option<CoordinationEvent> {
+    match output {
+        zk::ClientOutput::State(state) => state_event(state),
+        zk::ClientOutput::Completed { tag, result } => {
+            let result = result.map(outcome).map_err(error);
+            Some(CoordinationEvent::Completed { id: OperationId(tag), result })
+        }
+        zk::ClientOutput::Event(event) => {
+            let kind = match event.kind {
+                zk::EventKind::NodeCreated => WatchKind::Created,
+                zk::EventKind::NodeDeleted => WatchKind::Deleted,
+                zk::EventKind::NodeDataChanged => WatchKind::DataChanged,
+                zk::EventKind::NodeChildrenChanged => WatchKind::ChildrenChanged,
+            };
+            Some(CoordinationEvent::Watched { path: event.path, kind })
+        }
+        zk::ClientOutput::Lease { until } => Some(CoordinationEvent::Lease {
+            until: Instant::from_micros(zeromaster_core::time::micros(until)),
+        }),
+        zk::ClientOutput::Open { .. } | zk::ClientOutput::Send { .. } | zk::ClientOutput::Close { .. } => {
+            None
+        }
+    }
+}
+
+fn state_event(state: zk::SessionState) -> Option<CoordinationEvent> {
+    match state {
+        zk::SessionState::Connected { .. } => Some(CoordinationEvent::Connected),
+        zk::SessionState::Suspended => Some(CoordinationEvent::Suspended),
+        zk::SessionState::Reconnected { .. } => Some(CoordinationEvent::Reconnected),
+        zk::SessionState::Lost => Some(CoordinationEvent::Lost),
+        zk::SessionState::Closed => None,
+    }
+}
+
+fn outcome(reply: zk::Reply) -> Outcome {
+    match reply {
+        zk::Reply::Created { path, stat } => Outcome::Created { path, czxid: stat.czxid.0 },
+        zk::Reply::Deleted => Outcome::Deleted,
+        zk::Reply::Exists { stat } => Outcome::Exists { czxid: stat.czxid.0 },
+        zk::Reply::Data { data, stat } => {
+            Outcome::Data { data: std::str::from_utf8(&data).unwrap_or_default().into(), czxid: stat.czxid.0 }
+        }
+        zk::Reply::DataSet { .. } => Outcome::DataSet,
+        zk::Reply::Children { children, .. } => Outcome::Children { children },
+        zk::Reply::Synced => unreachable!("the node asks for no sync"),
+    }
+}
+
+fn error(code: zk::ErrorCode) -> CoordinationError {
+    match code {
+        zk::ErrorCode::NoNode => CoordinationError::NoNode,
+        zk::ErrorCode::NodeExists => CoordinationError::NodeExists,
+        zk::ErrorCode::ConnectionLoss => CoordinationError::ConnectionLoss,
+        zk::ErrorCode::SessionExpired => CoordinationError::SessionExpired,
+        zk::ErrorCode::BadVersion => CoordinationError::Refused(ErrorText::BadVersion),
+        zk::ErrorCode::NotEmpty => CoordinationError::Refused(ErrorText::NotEmpty),
+        zk::ErrorCode::NoChildrenForEphemerals => {
+            CoordinationError::Refused(ErrorText::NoChildrenForEphemerals)
+        }
+        zk::ErrorCode::BadArguments => CoordinationError::Refused(ErrorText::BadArguments),
+    }
+}

@@ -1,0 +1,25 @@
+//! A seeded, deterministic simulation of a zero-master cluster. A run is a scenario (the cluster, and what must hold),
+//! a plan (what goes wrong, and what people ask), and a seed (everything else): the same three give the same timeline,
+//! byte for byte, on any machine.
+//!
+//! [`run`] does one run; [`scenario::Scenario`] reads a scenario file or builds one; [`draw`] makes one up from a seed.
+
+mod adapter;
+pub mod clock;
+pub mod draw;
+pub mod network;
+pub mod plan;
+pub mod properties;
+pub mod queue;
+pub mod random;
+pub mod report;
+pub mod run;
+pub mod scenario;
+pub mod setup;
+pub mod time;
+pub mod timeline;
+pub mod words;
+mod world;
+
+pub use run::{Options, Outcome, Verdict, run};
+pub use world::{Counts, Violation};

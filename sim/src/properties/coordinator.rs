@@ -1,0 +1,95 @@
+//! Who may coordinate.
+
+use super::{Cluster, Finding, Incident, Observation, Property};
+use crate::plan::NodeNumber;
+use std::collections::BTreeSet;
+use zeromaster_core::event::ClusterEvent;
+use zeromaster_core::leadership::Role;
+
+/// See [`Property::promise`].
+#[derive(Debug, Default)]
+pub(super) struct OneActingCoordinator {
+    /// The nodes that acted when they last took a step.
+    acting: BTreeSet<NodeNumber>,
+}
+
+impl Property for OneActingCoordinator {
+    fn name(&self) -> &'static str {
+        "one-acting-coordinator"
+    }
+
+    fn promise(&self) -> &'static str {
+        "At no time two processes act as Cluster Coordinator (spec S1, I6)."
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let Some(epoch) = step.after.coordinates(step.local) else {
+            self.acting.remove(&step.node);
+            return None;
+        };
+        self.acting.insert(step.node);
+        if self.acting.len() == 1 {
+            return None;
+        }
+        let others: Vec<NodeNumber> = self.acting.iter().copied().filter(|node| *node != step.node).collect();
+        let (other, other_epoch) = others.iter().find_map(|node| {
+            let machine = step.cluster.machine(*node)?;
+            // One that does not run does not act; before it acts again it looks at its lease.
+            let running = machine.awake()?;
+            Some((*node, running.node.coordinates(machine.local(step.cluster.now))?))
+        })?;
+        let text =
+            format!("{} acts as coordinator in epoch {epoch}, and {other} in epoch {other_epoch}", step.node);
+        let excuse = step.cluster.excuse_of_forced_expiry(&[step.node, other]);
+        Some(Finding { text, excuse })
+    }
+
+    fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
+        if let Incident::Ended { node } = incident {
+            self.acting.remove(node);
+        }
+    }
+}
+
+/// See [`Property::promise`].
+#[derive(Debug, Default)]
+pub(super) struct QualifiedCoordinator;
+
+impl Property for QualifiedCoordinator {
+    fn name(&self) -> &'static str {
+        "qualified-coordinator"
+    }
+
+    fn promise(&self) -> &'static str {
+        "A node without the cluster's flow is not elected coordinator while a settled member that has it is there \
+         (spec I8)."
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let elected = step
+            .events()
+            .any(|event| matches!(event, ClusterEvent::Elected { role: Role::ClusterCoordinator, .. }));
+        if !elected || step.after.has_inherited() {
+            return None;
+        }
+        // Who has just joined, or has just found its way back to ZooKeeper, may not be in line yet.
+        let settled_after = step.cluster.session_timeout + step.cluster.common.heartbeat_interval * 2;
+        let settled = |since: Option<crate::time::SimTime>| {
+            since.is_some_and(|since| step.cluster.now.since(since) > settled_after)
+        };
+        let better = step.cluster.machines.iter().find(|machine| {
+            machine.number != step.node
+                && machine.awake().is_some_and(|running| {
+                    running.node.membership().is_connected()
+                        && settled(running.session_since)
+                        && settled(running.connected_since)
+                })
+        })?;
+        let text = format!(
+            "{} was elected coordinator without the cluster's flow, although {} has it and is connected",
+            step.node, better.number
+        );
+        let excuse = step.cluster.excuse_of_forced_expiry(&[better.number]);
+        Some(Finding { text, excuse })
+    }
+}

@@ -1,0 +1,171 @@
+//! Who was put out stays out.
+
+use super::{Cluster, Finding, Incident, Observation, Property};
+use std::collections::{BTreeMap, BTreeSet};
+use zeromaster_core::effect::Effect;
+use zeromaster_core::event::ClusterEvent;
+use zeromaster_core::identity::{Incarnation, NodeId};
+use zeromaster_core::operator::{OperatorRequest, RequestId};
+use zeromaster_core::status::ConnectionState;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    Disconnected,
+    Removed,
+}
+
+/// See [`Property::promise`]. Two properties of one shape: a person's wish, granted, holds until a person or a restart
+/// takes it back.
+#[derive(Debug)]
+pub(super) struct StaysOut {
+    wish: Wish,
+    /// Requests without a reply.
+    asked: BTreeMap<RequestId, OperatorRequest>,
+    /// Which run of which node is to stay out.
+    out: BTreeMap<NodeId, Incarnation>,
+    /// Nodes about which a request to connect may still take effect, because nobody knows what became of it.
+    in_doubt: BTreeSet<NodeId>,
+}
+
+impl StaysOut {
+    pub(super) fn user_disconnected() -> Self {
+        StaysOut::new(Wish::Disconnected)
+    }
+
+    pub(super) fn removed() -> Self {
+        StaysOut::new(Wish::Removed)
+    }
+
+    fn new(wish: Wish) -> Self {
+        StaysOut { wish, asked: BTreeMap::new(), out: BTreeMap::new(), in_doubt: BTreeSet::new() }
+    }
+
+    fn replied(&mut self, id: RequestId, granted: bool, unknown: bool, cluster: &Cluster<'_>) {
+        let Some(request) = self.asked.remove(&id) else { return };
+        let node = request.node();
+        match (request, self.wish) {
+            (OperatorRequest::Connect(_), _) if unknown => {
+                self.in_doubt.insert(node);
+            }
+            (OperatorRequest::Disconnect(_), Wish::Disconnected)
+            | (OperatorRequest::Remove(_), Wish::Removed) => {
+                let connecting = self.asked.values().any(|other| *other == OperatorRequest::Connect(node));
+                if granted && !connecting && !self.in_doubt.contains(&node) {
+                    let machines = cluster.machines.iter();
+                    let incarnation = machines
+                        .filter(|machine| machine.disk.id == node)
+                        .map(|machine| machine.incarnation)
+                        .next();
+                    self.out.insert(node, incarnation.unwrap_or_default());
+                }
+            }
+            (
+                OperatorRequest::Connect(_)
+                | OperatorRequest::Disconnect(_)
+                | OperatorRequest::Remove(_)
+                | OperatorRequest::Offload(_),
+                _,
+            ) => {}
+        }
+    }
+}
+
+impl Property for StaysOut {
+    fn name(&self) -> &'static str {
+        match self.wish {
+            Wish::Disconnected => "user-disconnected-stays-out",
+            Wish::Removed => "removed-stays-out",
+        }
+    }
+
+    fn promise(&self) -> &'static str {
+        match self.wish {
+            Wish::Disconnected => {
+                "A node that a person disconnected does not come back before a person connects it or its process \
+                 restarts, whoever coordinates (spec S13, I4)."
+            }
+            Wish::Removed => {
+                "A node that a person removed does not come back before its process restarts, whoever coordinates \
+                 (spec S15, I4)."
+            }
+        }
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let mut finding = None;
+        for effect in step.effects {
+            match effect {
+                Effect::Reply { id, outcome } => {
+                    let unknown = outcome.as_ref().is_err_and(|refusal| refusal.outcome_is_unknown());
+                    self.replied(*id, outcome.is_ok(), unknown, &step.cluster);
+                }
+                Effect::Record(ClusterEvent::Transition { after, .. }) => {
+                    let back = matches!(
+                        after.state,
+                        ConnectionState::Connecting { .. } | ConnectionState::Connected { .. }
+                    );
+                    let out = self.out.get(&after.node.id);
+                    if back && out.is_some_and(|incarnation| after.incarnation <= *incarnation) {
+                        finding = Finding::new(format!(
+                            "{} made {} {}, which a person had put out",
+                            step.node,
+                            after.node,
+                            after.state.name()
+                        ));
+                    }
+                }
+                Effect::Record(_)
+                | Effect::Persist(_)
+                | Effect::Send { .. }
+                | Effect::Coordinate(_)
+                | Effect::LoadFlow { .. }
+                | Effect::Offload { .. }
+                | Effect::Exit => {}
+            }
+        }
+        finding
+    }
+
+    fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
+        match incident {
+            Incident::Started { id, incarnation, .. } => {
+                if self.out.get(id).is_some_and(|out| incarnation > out) {
+                    self.out.remove(id);
+                }
+            }
+            Incident::Requested { id, request } => {
+                // It may take effect at any time from now on. A removed node, though, is not let in by asking.
+                if let (OperatorRequest::Connect(node), Wish::Disconnected) = (request, self.wish) {
+                    self.out.remove(node);
+                }
+                self.asked.insert(*id, *request);
+            }
+            Incident::Ended { .. } | Incident::Absent { .. } | Incident::Slowed { .. } => {}
+        }
+    }
+}
+
+/// See [`Property::promise`].
+#[derive(Debug, Default)]
+pub(super) struct BlockedStaysOut;
+
+impl Property for BlockedStaysOut {
+    fn name(&self) -> &'static str {
+        "blocked-stays-out"
+    }
+
+    fn promise(&self) -> &'static str {
+        "A node that the firewall file does not list never becomes CONNECTED (spec S22)."
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let connected = step.events().find_map(|event| match event {
+            ClusterEvent::Transition { after, .. } if after.state.is_connected() => Some(after),
+            _ => None,
+        })?;
+        if step.cluster.common.permits(&connected.node.socket.host) {
+            return None;
+        }
+        Finding::new(format!("{} made {} CONNECTED, which the firewall blocks", step.node, connected.node))
+    }
+}

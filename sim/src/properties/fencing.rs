@@ -1,0 +1,49 @@
+//! What is over stays over.
+
+use super::{Cluster, Finding, Incident, Observation, Property, Stimulus};
+use crate::plan::NodeNumber;
+use std::collections::BTreeMap;
+use zeromaster_core::effect::Effect;
+use zeromaster_core::status::Epoch;
+
+/// See [`Property::promise`].
+#[derive(Debug, Default)]
+pub(super) struct StaleCoordinatorHasNoEffect {
+    /// The latest term of which each process has taken a message in.
+    latest: BTreeMap<NodeNumber, Epoch>,
+}
+
+impl Property for StaleCoordinatorHasNoEffect {
+    fn name(&self) -> &'static str {
+        "stale-coordinator-has-no-effect"
+    }
+
+    fn promise(&self) -> &'static str {
+        "What a coordinator of an earlier term says changes nothing on a node that has heard a later one (spec S2)."
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let Stimulus::FromCoordinator { name, epoch } = step.stimulus else { return None };
+        let latest = self.latest.entry(step.node).or_default();
+        if epoch >= *latest {
+            *latest = epoch;
+            return None;
+        }
+        let changed = *step.before.table != **step.after.table()
+            || step.before.membership != *step.after.membership()
+            || step
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Persist(_) | Effect::LoadFlow { .. }));
+        if !changed {
+            return None;
+        }
+        Finding::new(format!("{name} of epoch {epoch} changed {}, which has heard epoch {latest}", step.node))
+    }
+
+    fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
+        if let Incident::Ended { node } = incident {
+            self.latest.remove(node);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Silence: noticed when it lasts, and not before.
+
+use super::{Cluster, Finding, Incident, Observation, Property, Stimulus};
+use crate::plan::NodeNumber;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use zeromaster_core::event::ClusterEvent;
+use zeromaster_core::identity::{Incarnation, NodeId};
+use zeromaster_core::status::{ConnectionState, DisconnectionCode, Epoch};
+use zeromaster_core::time::Instant;
+
+/// What a coordinator has heard in its present term, kept beside it and independent of it.
+#[derive(Debug)]
+struct Term {
+    epoch: Epoch,
+    began: Instant,
+    /// When each run of each node was last heard, or last changed, on the coordinator's own clock.
+    heard: BTreeMap<(NodeId, Incarnation), Instant>,
+    /// When the coordinator was away, and for how long: until when on its own clock.
+    absences: Vec<(Instant, Duration)>,
+    slowed: bool,
+}
+
+/// The terms of all nodes that act as coordinator.
+#[derive(Debug, Default)]
+struct Terms {
+    of: BTreeMap<NodeNumber, Term>,
+}
+
+impl Terms {
+    /// Notes what the step tells of the node's term. `None` when it has none.
+    fn note(&mut self, step: &Observation<'_>) -> Option<&mut Term> {
+        let Some(epoch) = step.after.coordinates(step.local) else {
+            self.of.remove(&step.node);
+            return None;
+        };
+        let held = self.of.get(&step.node).is_some_and(|term| term.epoch == epoch);
+        let taken_up_again = step.events().any(|event| matches!(event, ClusterEvent::Elected { .. }));
+        if !held || taken_up_again {
+            let term = Term {
+                epoch,
+                began: step.local,
+                heard: BTreeMap::new(),
+                absences: Vec::new(),
+                slowed: false,
+            };
+            self.of.insert(step.node, term);
+        }
+        let term = self.of.get_mut(&step.node)?;
+        if let Stimulus::Heartbeat { node, incarnation, epoch } = step.stimulus
+            && epoch == term.epoch
+        {
+            term.heard.insert((node, incarnation), step.local);
+        }
+        Some(term)
+    }
+
+    fn happened(&mut self, incident: &Incident, cluster: &Cluster<'_>) {
+        match incident {
+            Incident::Ended { node } => {
+                self.of.remove(node);
+            }
+            Incident::Absent { node, length } => {
+                let local = cluster.machine(*node).map(|machine| machine.local(cluster.now));
+                if let (Some(term), Some(local)) = (self.of.get_mut(node), local) {
+                    term.absences.push((local, *length));
+                }
+            }
+            Incident::Slowed { node } => {
+                if let Some(term) = self.of.get_mut(node) {
+                    term.slowed = true;
+                }
+            }
+            Incident::Started { .. } | Incident::Requested { .. } => {}
+        }
+    }
+}
+
+impl Term {
+    fn last_heard(&self, node: NodeId, incarnation: Incarnation) -> Instant {
+        self.heard.get(&(node, incarnation)).copied().unwrap_or(Instant::ZERO).max(self.began)
+    }
+
+    /// How long the coordinator was away since then. `certain`: only what it must have noticed, which is an absence
+    /// by which its tick came at least one interval late.
+    fn away_since(&self, since: Instant, interval: Duration, certain: bool) -> Duration {
+        let absences = self.absences.iter().filter(|(until, _)| *until > since);
+        let count = |length: Duration| match certain {
+            true if length < interval * 2 => Duration::ZERO,
+            true => length.saturating_sub(interval),
+            false => length + interval,
+        };
+        absences.map(|(_, length)| count(*length)).sum()
+    }
+}
+
+/// See [`Property::promise`].
+#[derive(Debug, Default)]
+pub(super) struct NoFalseExpiry {
+    terms: Terms,
+}
+
+impl Property for NoFalseExpiry {
+    fn name(&self) -> &'static str {
+        "no-false-expiry"
+    }
+
+    fn promise(&self) -> &'static str {
+        "Nobody is put out for lack of heartbeat before interval × missable has passed, on the coordinator's clock and \
+         not counting its own absence, since its last heartbeat, its last change of state, or the begin of the term \
+         (spec S39, I2)."
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let window = step.cluster.common.window();
+        let interval = step.cluster.common.heartbeat_interval;
+        let local = step.local;
+        let mut early = None;
+        let term = self.terms.note(step)?;
+        for event in step.events() {
+            let ClusterEvent::Transition { before, after, .. } = event else { continue };
+            let key = (after.node.id, after.incarnation);
+            if after.version.epoch == term.epoch
+                && after.state.code() == Some(DisconnectionCode::LackOfHeartbeat)
+            {
+                let heard = term.last_heard(key.0, key.1);
+                let silent = local.since(heard).saturating_sub(term.away_since(heard, interval, true));
+                if silent < window && early.is_none() {
+                    early = Some(format!(
+                        "{} put {} out for lack of heartbeat after {silent:?} of silence, {window:?} are allowed",
+                        step.node, after.node
+                    ));
+                }
+            } else if before.as_ref().is_none_or(|before| before.state != after.state) {
+                term.heard.insert(key, local);
+            }
+        }
+        early.and_then(Finding::new)
+    }
+
+    fn happened(&mut self, incident: &Incident, cluster: &Cluster<'_>) {
+        self.terms.happened(incident, cluster);
+    }
+}
+
+/// See [`Property::promise`].
+#[derive(Debug, Default)]
+pub(super) struct SilenceDetectedInTime {
+    terms: Terms,
+    /// When each node that a coordinator calls CONNECTED or CONNECTING became so there.
+    since: BTreeMap<(NodeNumber, NodeId), Instant>,
+}
+
+impl Property for SilenceDetectedInTime {
+    fn name(&self) -> &'static str {
+        "silence-detected-in-time"
+    }
+
+    fn promise(&self) -> &'static str {
+        "A node that is silent for interval × missable and two intervals more is neither CONNECTED nor CONNECTING for \
+         a coordinator that has held office for so long (spec I1, I5, L2, L3)."
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let local = step.local;
+        if self.terms.note(step).is_none() {
+            self.since.retain(|(node, _), _| *node != step.node);
+            return None;
+        }
+        for event in step.events() {
+            if let ClusterEvent::Transition { after, .. } = event {
+                self.since.insert((step.node, after.node.id), local);
+            }
+        }
+        None
+    }
+
+    fn happened(&mut self, incident: &Incident, cluster: &Cluster<'_>) {
+        self.terms.happened(incident, cluster);
+    }
+
+    /// Looks at every coordinator's table, once in an interval.
+    fn looked(&mut self, cluster: &Cluster<'_>) -> Option<Finding> {
+        let interval = cluster.common.heartbeat_interval;
+        for (number, term) in &self.terms.of {
+            let Some(machine) = cluster.machine(*number) else { continue };
+            let Some(running) = machine.awake() else { continue };
+            let local = machine.local(cluster.now);
+            // A slow process, or one that has just come to, has its tick before it.
+            let allowed = cluster.common.window() + interval * if term.slowed { 6 } else { 2 };
+            if running.node.decides(local).is_none() {
+                continue;
+            }
+            let table: &Arc<_> = running.node.table();
+            for status in table.iter() {
+                let waits = match status.state {
+                    ConnectionState::Connected { .. } | ConnectionState::Connecting { .. } => true,
+                    ConnectionState::Disconnecting
+                    | ConnectionState::Disconnected { .. }
+                    | ConnectionState::Offloading
+                    | ConnectionState::Offloaded
+                    | ConnectionState::Removed => false,
+                };
+                let changed = self.since.get(&(*number, status.node.id)).copied().unwrap_or(Instant::ZERO);
+                let heard = term.last_heard(status.node.id, status.incarnation).max(changed);
+                let silent = local.since(heard).saturating_sub(term.away_since(heard, interval, false));
+                if waits && silent > allowed {
+                    return Finding::new(format!(
+                        "{number} still calls {} {} after {silent:?} of silence, {allowed:?} are allowed",
+                        status.node,
+                        status.state.name()
+                    ));
+                }
+            }
+        }
+        None
+    }
+}

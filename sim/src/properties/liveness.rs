@@ -1,0 +1,130 @@
+//! What must come about once everything works again. Each says what is still missing.
+
+use super::Cluster;
+use crate::plan::NodeNumber;
+use zeromaster_core::discovery::CoordinatorView;
+use zeromaster_core::flow::inherit;
+use zeromaster_core::identity::NodeId;
+use zeromaster_core::message::Membership;
+use zeromaster_core::node::Node;
+use zeromaster_core::status::{ConnectionState, DisconnectionCode, NodeStatus};
+
+/// The names of the liveness properties.
+pub const LIVENESS: [&str; 4] = ["coordinator-exists", "election-ends", "all-connected", "views-agree"];
+
+pub(super) fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("coordinator-exists", coordinator_exists(cluster)),
+        ("election-ends", election_ends(cluster)),
+        ("all-connected", all_connected(cluster)),
+        ("views-agree", views_agree(cluster)),
+    ]
+}
+
+/// Exactly one coordinator decides, and every process knows it (spec L1, I7).
+fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
+    if cluster.awake().next().is_none() {
+        return None;
+    }
+    let Some((number, epoch, node)) = cluster.coordinator() else {
+        return Some("nobody coordinates".into());
+    };
+    let local = cluster.machine(number)?.local(cluster.now);
+    if node.decides(local).is_none() {
+        return Some(format!("{number} is elected, and has not opened its office"));
+    }
+    let lost = cluster.awake().find(|(_, node)| match node.coordinator() {
+        CoordinatorView::Known { epoch: known, .. } => *known != epoch,
+        CoordinatorView::Unknown | CoordinatorView::Nobody => true,
+    })?;
+    Some(format!("{} does not know that {number} coordinates", lost.0))
+}
+
+/// The cluster has a flow (spec L9, I17).
+fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
+    let (number, _, node) = cluster.coordinator()?;
+    node.cluster_flow().is_none().then(|| format!("{number} still waits for votes on the flow"))
+}
+
+/// Every running node that nothing keeps out is a member, for the coordinator and for itself (spec L4, L5, I3).
+fn all_connected(cluster: &Cluster<'_>) -> Option<String> {
+    let Some((_, _, coordinator)) = cluster.coordinator() else {
+        return cluster.awake().next().map(|(node, _)| format!("{node} has no coordinator to join"));
+    };
+    cluster.awake().find_map(|(number, node)| {
+        let status = coordinator.table().get(node.id());
+        let state = status.map_or("unknown", |status| status.state.name());
+        let is_in = status.is_some_and(|status| status.state.is_connected() && is_of_this_run(status, node))
+            && node.membership().is_connected();
+        if is_in || stays_out(cluster, coordinator, number, node) {
+            return None;
+        }
+        let why = status
+            .and_then(|status| status.state.code())
+            .map_or_else(String::new, |code| format!(" ({code})"));
+        Some(format!(
+            "{number} is {state}{why} for the coordinator, and {} for itself",
+            node.membership().name()
+        ))
+    })
+}
+
+fn is_of_this_run(status: &NodeStatus, node: &Node) -> bool {
+    status.incarnation == node.config().incarnation
+}
+
+/// Whether the node is out for a reason that only a person can take away, and that is really there.
+fn stays_out(cluster: &Cluster<'_>, coordinator: &Node, number: NodeNumber, node: &Node) -> bool {
+    let Some(status) = coordinator.table().get(node.id()) else { return false };
+    match &status.state {
+        ConnectionState::Removed | ConnectionState::Offloading | ConnectionState::Offloaded => {
+            cluster.put_out.contains_key(&number)
+        }
+        ConnectionState::Disconnected { code, .. } => match code {
+            DisconnectionCode::UserDisconnected => cluster.put_out.contains_key(&number),
+            DisconnectionCode::BlockedByFirewall => !cluster.common.permits(&node.config().node.socket.host),
+            DisconnectionCode::MismatchedFlows => coordinator.cluster_flow().is_some_and(|flow| {
+                let config = node.config();
+                inherit(node.flow(), &config.queued, flow, config.rules.differing_flow).is_err()
+            }),
+            DisconnectionCode::Unknown
+            | DisconnectionCode::NotYetConnected
+            | DisconnectionCode::LackOfHeartbeat
+            | DisconnectionCode::StartupFailure
+            | DisconnectionCode::MissingBundle
+            | DisconnectionCode::UnableToCommunicate
+            | DisconnectionCode::FailedToServiceRequest
+            | DisconnectionCode::HeartbeatReceivedFromDisconnectedNode
+            | DisconnectionCode::NodeShutdown => false,
+        },
+        ConnectionState::Connecting { .. }
+        | ConnectionState::Connected { .. }
+        | ConnectionState::Disconnecting => false,
+    }
+}
+
+/// Every process that is in the cluster, or knows that it is out, holds the coordinator's table (spec L6, L7, I10). A
+/// removed node is told nothing more.
+fn views_agree(cluster: &Cluster<'_>) -> Option<String> {
+    let (number, _, coordinator) = cluster.coordinator()?;
+    cluster.awake().find_map(|(other, node)| {
+        if matches!(node.membership(), Membership::Removed { .. } | Membership::Joining) || other == number {
+            return None;
+        }
+        let about: NodeId = if node.table() == coordinator.table() {
+            return None;
+        } else {
+            let theirs = coordinator.table().iter();
+            let differs = theirs
+                .map(|status| status.node.id)
+                .find(|id| node.table().get(*id) != coordinator.table().get(*id));
+            differs.unwrap_or(node.id())
+        };
+        let show = |view: &Node| view.table().get(about).map_or("nothing", |status| status.state.name());
+        Some(format!(
+            "{other} says {} of {about}, the coordinator {number} says {}",
+            show(node),
+            show(coordinator)
+        ))
+    })
+}

@@ -1,0 +1,283 @@
+//! What must hold. Each property is a file of its own with its promise in one sentence; they look at the cluster and
+//! never touch it.
+
+mod coordinator;
+mod elections;
+mod exclusion;
+mod fencing;
+mod heartbeats;
+mod liveness;
+mod membership;
+mod primary;
+mod record;
+
+use crate::plan::NodeNumber;
+use crate::time::SimTime;
+use crate::world::process::Machine;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use zeromaster_core::config::NodeConfig;
+use zeromaster_core::effect::Effect;
+use zeromaster_core::event::ClusterEvent;
+use zeromaster_core::identity::{Incarnation, NodeId};
+use zeromaster_core::message::Membership;
+use zeromaster_core::node::Node;
+use zeromaster_core::operator::{OperatorRequest, RequestId};
+use zeromaster_core::status::{Epoch, Version};
+use zeromaster_core::table::StatusTable;
+use zeromaster_core::time::Instant;
+
+pub use liveness::LIVENESS;
+
+/// The whole cluster, to look at.
+#[derive(Clone, Copy)]
+pub struct Cluster<'a> {
+    pub(crate) now: SimTime,
+    pub(crate) machines: &'a [Machine],
+    pub(crate) common: &'a NodeConfig,
+    /// The session timeout that the server grants.
+    pub(crate) session_timeout: Duration,
+    /// When ZooKeeper last gave a session up without the time having passed.
+    pub(crate) forced_expiries: &'a BTreeMap<NodeNumber, SimTime>,
+    /// Nodes that a person has asked to put out, remove or offload, at any time.
+    pub(crate) put_out: &'a BTreeMap<NodeNumber, SimTime>,
+}
+
+impl Cluster<'_> {
+    pub(crate) fn machine(&self, node: NodeNumber) -> Option<&Machine> {
+        self.machines.get(usize::try_from(node.0).ok()?.checked_sub(1)?)
+    }
+
+    /// The processes that run and are not held up.
+    pub(crate) fn awake(&self) -> impl Iterator<Item = (NodeNumber, &Node)> {
+        self.machines.iter().filter_map(|machine| Some((machine.number, &machine.awake()?.node)))
+    }
+
+    /// The node that would act as coordinator now, with its term; the latest term if there are several.
+    pub(crate) fn coordinator(&self) -> Option<(NodeNumber, Epoch, &Node)> {
+        self.machines
+            .iter()
+            .filter_map(|machine| {
+                let node = &machine.awake()?.node;
+                Some((machine.number, node.coordinates(machine.local(self.now))?, node))
+            })
+            .max_by_key(|(_, epoch, _)| *epoch)
+    }
+
+    pub(crate) fn machine_of(&self, id: NodeId, incarnation: Incarnation) -> Option<&Machine> {
+        self.machines.iter().find(|machine| {
+            let process = machine.process.as_ref();
+            process.is_some_and(|running| {
+                running.node.id() == id && running.node.config().incarnation == incarnation
+            })
+        })
+    }
+
+    /// Whether one of these nodes lost its session without its time having passed, and so recently that it may not
+    /// know yet: ZooKeeper broke its own promise then.
+    pub(crate) fn excuse_of_forced_expiry(&self, nodes: &[NodeNumber]) -> Option<String> {
+        let recent = |node: &&NodeNumber| {
+            self.forced_expiries.get(*node).is_some_and(|at| self.now.since(*at) <= self.session_timeout * 2)
+        };
+        let node = nodes.iter().find(recent)?;
+        Some(format!("ZooKeeper gave {node}'s session up before its timeout"))
+    }
+}
+
+/// What a node was given in a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stimulus {
+    /// A message from a coordinator, of this term.
+    FromCoordinator {
+        /// NiFi's name of the message.
+        name: &'static str,
+        /// The term.
+        epoch: Epoch,
+    },
+    /// A heartbeat.
+    Heartbeat {
+        /// Whose.
+        node: NodeId,
+        /// Of which run.
+        incarnation: Incarnation,
+        /// For which term.
+        epoch: Epoch,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// What a node was before a step.
+#[derive(Clone, Debug)]
+pub struct Before {
+    pub(crate) table: Arc<StatusTable>,
+    pub(crate) membership: Membership,
+    /// The term that it held, open or not, and whether it acted under it.
+    pub(crate) coordinated: Option<Epoch>,
+}
+
+/// One step of one node.
+#[derive(Clone, Copy)]
+pub struct Observation<'a> {
+    pub(crate) node: NodeNumber,
+    /// The time on the node's own clock.
+    pub(crate) local: Instant,
+    pub(crate) stimulus: Stimulus,
+    pub(crate) before: &'a Before,
+    pub(crate) after: &'a Node,
+    pub(crate) effects: &'a [Effect],
+    pub(crate) cluster: Cluster<'a>,
+}
+
+impl<'a> Observation<'a> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = &'a ClusterEvent> + use<'a> {
+        self.effects.iter().filter_map(|effect| match effect {
+            Effect::Record(event) => Some(event),
+            Effect::Persist(_)
+            | Effect::Send { .. }
+            | Effect::Coordinate(_)
+            | Effect::Reply { .. }
+            | Effect::LoadFlow { .. }
+            | Effect::Offload { .. }
+            | Effect::Exit => None,
+        })
+    }
+}
+
+/// What happens to a process, or is asked of it, from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Incident {
+    /// A process started.
+    Started {
+        /// Where.
+        node: NodeNumber,
+        /// Under which id.
+        id: NodeId,
+        /// Which run.
+        incarnation: Incarnation,
+    },
+    /// A process ended, cleanly or not.
+    Ended {
+        /// Where.
+        node: NodeNumber,
+    },
+    /// A process did not run for so long, or its clock leapt ahead by so much; from its own view that is the same.
+    Absent {
+        /// Whose.
+        node: NodeNumber,
+        /// How long.
+        length: Duration,
+    },
+    /// A process is slow from now on.
+    Slowed {
+        /// Whose.
+        node: NodeNumber,
+    },
+    /// A person asked something.
+    Requested {
+        /// To name it in the reply.
+        id: RequestId,
+        /// What.
+        request: OperatorRequest,
+    },
+}
+
+/// Something that should not be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// What is wrong, in words.
+    pub text: String,
+    /// Why it is not this protocol's fault, if it is not.
+    pub excuse: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn new(text: String) -> Option<Finding> {
+        Some(Finding { text, excuse: None })
+    }
+}
+
+/// A property that must hold at every step.
+pub trait Property: Send {
+    /// Its name in scenario files and reports.
+    fn name(&self) -> &'static str;
+
+    /// What it promises, with the number of the rule it comes from.
+    fn promise(&self) -> &'static str;
+
+    /// A node has taken a step.
+    fn stepped(&mut self, _step: &Observation<'_>) -> Option<Finding> {
+        None
+    }
+
+    /// Something happened from outside.
+    fn happened(&mut self, _incident: &Incident, _cluster: &Cluster<'_>) {}
+
+    /// Asked once in every heartbeat interval, for what no step would show.
+    fn looked(&mut self, _cluster: &Cluster<'_>) -> Option<Finding> {
+        None
+    }
+}
+
+/// A fresh set of all safety properties.
+#[must_use]
+pub fn safety() -> Vec<Box<dyn Property>> {
+    vec![
+        Box::<coordinator::OneActingCoordinator>::default(),
+        Box::<coordinator::QualifiedCoordinator>::default(),
+        Box::<primary::OneActingPrimary>::default(),
+        Box::<fencing::StaleCoordinatorHasNoEffect>::default(),
+        Box::<heartbeats::NoFalseExpiry>::default(),
+        Box::<heartbeats::SilenceDetectedInTime>::default(),
+        Box::new(exclusion::StaysOut::user_disconnected()),
+        Box::new(exclusion::StaysOut::removed()),
+        Box::<exclusion::BlockedStaysOut>::default(),
+        Box::<elections::EmptyFlowNeverWins>::default(),
+        Box::<elections::MostVotesWin>::default(),
+        Box::<membership::ConnectedNodesShareTheFlow>::default(),
+        Box::<membership::NewestConnectionWins>::default(),
+        Box::<record::EveryTransitionRecorded>::default(),
+    ]
+}
+
+/// The names of the safety properties, in the order in which they are checked.
+pub const SAFETY: [&str; 14] = [
+    "one-acting-coordinator",
+    "qualified-coordinator",
+    "one-acting-primary",
+    "stale-coordinator-has-no-effect",
+    "no-false-expiry",
+    "silence-detected-in-time",
+    "user-disconnected-stays-out",
+    "removed-stays-out",
+    "blocked-stays-out",
+    "empty-flow-never-wins",
+    "most-votes-win",
+    "connected-nodes-share-the-flow",
+    "newest-connection-wins",
+    "every-transition-recorded",
+];
+
+/// What has not come about yet, for each liveness property: its name, and the reason if there is one.
+#[must_use]
+pub fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String>)> {
+    liveness::pending(cluster)
+}
+
+/// The newest decision that a membership follows from.
+pub(crate) fn version_of(membership: &Membership) -> Version {
+    membership.version()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_names_is_the_list_of_properties() {
+        let names: Vec<&str> = safety().iter().map(|property| property.name()).collect();
+        assert_eq!(names, SAFETY);
+        assert!(safety().iter().all(|property| property.promise().ends_with('.')));
+    }
+}

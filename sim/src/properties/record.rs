@@ -1,0 +1,61 @@
+//! Nothing changes silently.
+
+use super::{Finding, Observation, Property};
+use std::sync::Arc;
+use zeromaster_core::event::ClusterEvent;
+use zeromaster_core::identity::NodeId;
+use zeromaster_core::status::NodeStatus;
+use zeromaster_core::table::StatusTable;
+
+/// See [`Property::promise`].
+#[derive(Debug, Default)]
+pub(super) struct EveryTransitionRecorded;
+
+impl Property for EveryTransitionRecorded {
+    fn name(&self) -> &'static str {
+        "every-transition-recorded"
+    }
+
+    fn promise(&self) -> &'static str {
+        "Every change of the coordinator's table is recorded in the same step, once, with what was before and what is \
+         after (spec S33)."
+    }
+
+    fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
+        let coordinated = step.before.coordinated.is_some()
+            && step.before.coordinated == step.after.coordinates(step.local);
+        if !coordinated || Arc::ptr_eq(&step.before.table, step.after.table()) {
+            return None;
+        }
+        let changed = differing(&step.before.table, step.after.table());
+        for node in changed {
+            if let Some(problem) = unexplained(step, node) {
+                return Finding::new(format!("{}'s table changed about {problem}", step.node));
+            }
+        }
+        None
+    }
+}
+
+/// The nodes about which the two tables differ.
+fn differing(before: &StatusTable, after: &StatusTable) -> Vec<NodeId> {
+    let gone = before.iter().filter(|status| after.get(status.node.id).is_none());
+    let new = after.iter().filter(|status| before.get(status.node.id) != Some(status));
+    gone.chain(new).map(|status| status.node.id).collect()
+}
+
+/// Follows the recorded transitions of `node` from the old entry; what is wrong if they do not lead to the new one.
+fn unexplained(step: &Observation<'_>, node: NodeId) -> Option<String> {
+    let mut reached: Option<&Arc<NodeStatus>> = step.before.table.get(node);
+    for event in step.events() {
+        let ClusterEvent::Transition { before, after, .. } = event else { continue };
+        if after.node.id == node {
+            if before.as_ref() != reached {
+                return Some(format!("{node}, and the record begins elsewhere"));
+            }
+            reached = Some(after);
+        }
+    }
+    (reached != step.after.table().get(node))
+        .then(|| format!("{node}, and no record of it leads to what is there now"))
+}

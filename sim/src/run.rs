@@ -1,0 +1,253 @@
+//! One run, from start to verdict: faults and safety first, then everything is healed, and the cluster must find
+//! itself again in bounded time.
+
+use crate::properties;
+use crate::scenario::{ExpectedState, Scenario, StateExpectation};
+use crate::setup::{Setup, SetupError};
+use crate::time::SimTime;
+use crate::timeline::Timeline;
+use crate::world::{Counts, Violation, World};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use zeromaster_core::status::{ConnectionState, NodeStatus};
+
+/// How a run is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Keep the timeline.
+    pub timeline: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Everything that was promised held.
+    Passed,
+    /// A safety property was violated.
+    Violated,
+    /// What did not hold had not been promised under these faults.
+    Excused,
+    /// The cluster did not find itself again in time.
+    NotConverged,
+}
+
+/// What came of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was found, in order; excused findings among them.
+    pub violations: Vec<Violation>,
+    /// The log, if it was asked for.
+    pub timeline: Option<Timeline>,
+    /// What was counted.
+    pub counts: Counts,
+    /// The simulated time at which it ended.
+    pub ended_at: SimTime,
+}
+
+impl Outcome {
+    /// The first finding that nothing excuses.
+    #[must_use]
+    pub fn first_violation(&self) -> Option<&Violation> {
+        self.violations.iter().find(|violation| violation.excuse.is_none())
+    }
+}
+
+/// The name under which an `expect.state` that was not met is reported.
+pub const EXPECTED_STATE: &str = "expected-state";
+
+/// The name under which it is reported that something in `expect.violates` held.
+pub const EXPECTED_VIOLATION: &str = "expected-violation";
+
+/// Does one run. `properties`: the text of the nifi.properties file that the scenario names.
+///
+/// # Errors
+/// When the scenario cannot be run: which value makes no sense, and what was expected.
+pub fn run(
+    scenario: &Scenario,
+    properties: Option<&str>,
+    seed: u64,
+    options: Options,
+) -> Result<Outcome, SetupError> {
+    let setup = Setup::new(scenario, properties)?;
+    Ok(run_with(scenario, &setup, seed, options))
+}
+
+/// Does one run with a configuration that was read before.
+#[must_use]
+pub fn run_with(scenario: &Scenario, setup: &Setup, seed: u64, options: Options) -> Outcome {
+    let world = World::new(scenario, setup, seed, options.timeline);
+    let mut run = Run { scenario, setup, world, expected: scenario.expect.states.clone() };
+    let missing = run.to_the_end();
+    run.conclude(missing)
+}
+
+/// How long the cluster may take to find itself again after everything is healed: a vote on the flow, two changes of
+/// coordinator, silence that must first be noticed, an order that must first be given up, and the way back.
+#[must_use]
+pub fn convergence_bound(scenario: &Scenario, setup: &Setup) -> Duration {
+    let common = setup.common();
+    let session = setup.negotiated_timeout(scenario) + scenario.zookeeper_tick;
+    let orders = zeromaster_core::config::ORDER_PAUSE * zeromaster_core::config::ORDER_ATTEMPTS;
+    common.flow_election_max_wait * 2
+        + session * 6
+        + common.window() * 2
+        + common.heartbeat_interval * 6
+        + common.read_timeout * 4
+        + common.connection_timeout * 4
+        + scenario.flow_load.max * 4
+        + orders
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    setup: &'a Setup,
+    world: World<'a>,
+    /// What is still to be compared, in the order of time.
+    expected: Vec<StateExpectation>,
+}
+
+impl Run<'_> {
+    /// Runs to the end; what has not come about in time, if anything.
+    fn to_the_end(&mut self) -> Vec<(&'static str, String)> {
+        let last_start = self.scenario.start.values().max().copied().unwrap_or(Duration::ZERO);
+        let heals_at = SimTime::ZERO + self.scenario.heals_at().max(last_start);
+        self.world.run_until(SimTime::ZERO, self.scenario.expect.violates.is_empty());
+        self.advance(heals_at);
+        if self.over() {
+            return Vec::new();
+        }
+        if !self.scenario.plan.steps.is_empty() {
+            self.world.heal();
+        }
+        let missing = self.converge(heals_at);
+        if missing.is_empty() {
+            self.advance(SimTime::ZERO + self.scenario.ends_after());
+        }
+        missing
+    }
+
+    fn over(&self) -> bool {
+        self.scenario.expect.violates.is_empty() && self.world.is_violated()
+    }
+
+    /// Runs up to `until`, and asks the properties once in every heartbeat interval.
+    fn advance(&mut self, until: SimTime) {
+        let interval = self.setup.common().heartbeat_interval;
+        let stop = self.scenario.expect.violates.is_empty();
+        while self.world.now() < until && !self.over() {
+            let next = (self.world.now() + interval).min(until);
+            let next = self
+                .expected
+                .first()
+                .map_or(next, |state| next.min((SimTime::ZERO + state.at).max(self.world.now())));
+            self.world.run_until(next, stop);
+            if self.over() {
+                return;
+            }
+            self.compare_expected_states();
+            self.world.look();
+            if next == self.world.now() && next >= until {
+                return;
+            }
+        }
+    }
+
+    /// Waits until everything that must come about has come about; what has not, when the time is up.
+    fn converge(&mut self, since: SimTime) -> Vec<(&'static str, String)> {
+        let bound = convergence_bound(self.scenario, self.setup);
+        let bounds: BTreeMap<&str, Duration> = match &self.scenario.expect.eventually {
+            Some(eventually) => eventually.iter().map(|(name, bound)| (name.as_str(), *bound)).collect(),
+            None => properties::LIVENESS.iter().map(|name| (*name, bound)).collect(),
+        };
+        let interval = self.setup.common().heartbeat_interval;
+        loop {
+            let waiting = properties::pending(&self.world.cluster());
+            let waiting: Vec<(&'static str, String)> = waiting
+                .into_iter()
+                .filter(|(name, _)| bounds.contains_key(name))
+                .filter_map(|(name, reason)| Some((name, reason?)))
+                .collect();
+            let late = |name: &str| bounds.get(name).is_some_and(|bound| self.world.now() > since + *bound);
+            if waiting.is_empty() || self.over() || waiting.iter().any(|(name, _)| late(name)) {
+                return waiting;
+            }
+            self.advance(self.world.now() + interval);
+        }
+    }
+
+    fn compare_expected_states(&mut self) {
+        while self.expected.first().is_some_and(|state| SimTime::ZERO + state.at <= self.world.now()) {
+            let expected = self.expected.remove(0);
+            let cluster = self.world.cluster();
+            let id = cluster.machine(expected.node).map(|machine| machine.disk.id);
+            let status = cluster.coordinator().and_then(|(_, _, coordinator)| coordinator.table().get(id?));
+            if !status.is_some_and(|status| is_as_expected(status, expected.state)) {
+                let found = status.map_or_else(|| "nothing".to_owned(), |status| show_state(status));
+                let text =
+                    format!("{} is {found} for the coordinator, expected {}", expected.node, expected.state);
+                self.world.found(EXPECTED_STATE, properties::Finding::new(text));
+            }
+        }
+    }
+
+    fn conclude(mut self, missing: Vec<(&'static str, String)>) -> Outcome {
+        if !self.over() {
+            for (property, reason) in &missing {
+                let text = format!("still missing after the healing: {reason}");
+                self.world.found(property, properties::Finding::new(text));
+            }
+        }
+        self.expect_violations();
+        let violations = self.world.violations().to_vec();
+        let verdict = verdict(&violations, &self.scenario.expect.violates);
+        let (counts, ended_at) = (self.world.counts(), self.world.now());
+        let word = match verdict {
+            Verdict::Passed => "passed",
+            Verdict::Violated => "violated",
+            Verdict::Excused => "excused",
+            Verdict::NotConverged => "not converged",
+        };
+        self.world.note("**", word, |_| String::new());
+        Outcome { verdict, violations, timeline: self.world.into_timeline(), counts, ended_at }
+    }
+
+    /// A scenario that shows how something breaks has failed when it does not.
+    fn expect_violations(&mut self) {
+        let found: Vec<&str> = self.world.violations().iter().map(|violation| violation.property).collect();
+        let kept: Vec<&String> =
+            self.scenario.expect.violates.iter().filter(|name| !found.contains(&name.as_str())).collect();
+        for name in kept {
+            let text = format!("{name} held, although this run should show how it breaks");
+            self.world.found(EXPECTED_VIOLATION, properties::Finding::new(text));
+        }
+    }
+}
+
+fn verdict(violations: &[Violation], expected: &std::collections::BTreeSet<String>) -> Verdict {
+    let counts =
+        |violation: &&Violation| violation.excuse.is_none() && !expected.contains(violation.property);
+    let liveness = |violation: &Violation| properties::LIVENESS.contains(&violation.property);
+    if violations.iter().filter(counts).any(|violation| !liveness(violation)) {
+        Verdict::Violated
+    } else if violations.iter().filter(counts).count() > 0 {
+        Verdict::NotConverged
+    } else if violations.iter().any(|violation| violation.excuse.is_some()) {
+        Verdict::Excused
+    } else {
+        Verdict::Passed
+    }
+}
+
+fn is_as_expected(status: &NodeStatus, expected: ExpectedState) -> bool {
+    let code = expected.code();
+    status.state.name() == expected.name() && (code.is_none() || status.state.code() == code)
+}
+
+fn show_state(status: &NodeStatus) -> String {
+    match &status.state {
+        ConnectionState::Disconnected { code, .. } => format!("DISCONNECTED {}", code.name()),
+        other => other.name().to_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! One machine: its disk, its clock, and the process on it, if one runs, with the node and its ZooKeeper client.
+
+use crate::clock::Clock;
+use crate::plan::NodeNumber;
+use crate::random::Stream;
+use crate::time::SimTime;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use zeromaster_core::effect::Durable;
+use zeromaster_core::flow::DataFlow;
+use zeromaster_core::identity::{Incarnation, NodeId};
+use zeromaster_core::node::{Input, Node};
+use zeromaster_core::time::Instant;
+use zeromaster_zookeeper::{Client, ClientInput, ConnectionId};
+
+/// What reaches a process.
+#[derive(Clone, Debug)]
+pub(crate) enum Delivery {
+    /// For the node itself.
+    Node(Input),
+    /// For its ZooKeeper client.
+    Client(ClientInput),
+}
+
+/// What a machine keeps when its process dies.
+#[derive(Clone, Debug)]
+pub(crate) struct DiskContent {
+    pub(crate) id: NodeId,
+    pub(crate) flow: Arc<DataFlow>,
+    /// What was there before the last write.
+    before: Option<(NodeId, Arc<DataFlow>)>,
+}
+
+impl DiskContent {
+    pub(crate) fn new(id: NodeId, flow: Arc<DataFlow>) -> Self {
+        DiskContent { id, flow, before: None }
+    }
+
+    pub(crate) fn write(&mut self, durable: Durable) {
+        self.before = Some((self.id, std::mem::replace(&mut self.flow, durable.flow)));
+        self.id = durable.id;
+    }
+
+    /// The last write never reached the disk.
+    pub(crate) fn lose_last_write(&mut self) {
+        if let Some((id, flow)) = self.before.take() {
+            self.id = id;
+            self.flow = flow;
+        }
+    }
+}
+
+/// A stop-the-world pause.
+#[derive(Clone, Debug)]
+pub(crate) struct Pause {
+    /// Which step of the plan ends it.
+    pub(crate) step: u32,
+    pub(crate) since: SimTime,
+    pub(crate) buffered: bool,
+}
+
+/// A running process.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) node: Node,
+    pub(crate) client: Client,
+    /// The client's connection, once it is open.
+    pub(crate) connections: Vec<ConnectionId>,
+    pub(crate) pause: Option<Pause>,
+    pub(crate) buffer: VecDeque<Delivery>,
+    /// When the wake-up that is scheduled next comes.
+    pub(crate) wakes_at: Option<SimTime>,
+    /// A slow process handles nothing before this.
+    pub(crate) busy_until: SimTime,
+    /// Since when its ZooKeeper session is attached without a break.
+    pub(crate) session_since: Option<SimTime>,
+    /// Since when it is a member without a break.
+    pub(crate) connected_since: Option<SimTime>,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) number: NodeNumber,
+    pub(crate) clock: Clock,
+    pub(crate) disk: DiskContent,
+    /// How many processes have been started here.
+    pub(crate) incarnation: Incarnation,
+    /// How often the disk was wiped.
+    pub(crate) wipes: u32,
+    pub(crate) loads_that_fail: u32,
+    pub(crate) load_times: Stream,
+    pub(crate) process: Option<Running>,
+}
+
+impl Machine {
+    pub(crate) fn local(&self, now: SimTime) -> Instant {
+        Instant::from_micros(self.clock.local(now))
+    }
+
+    /// The process, if it runs and is not held up.
+    pub(crate) fn awake(&self) -> Option<&Running> {
+        self.process.as_ref().filter(|process| process.pause.is_none())
+    }
+
+    /// The id a node proposes whose disk holds none: the machine's number, and how often it was wiped.
+    pub(crate) fn fresh_id(number: NodeNumber, wipes: u32) -> NodeId {
+        NodeId(u128::from(number.0) | (u128::from(wipes) << 64))
+    }
+}
