@@ -2,7 +2,7 @@
 //! registration as a member. What is done with the answer is not known here.
 
 use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, Paths, child};
-use crate::identity::{Address, NodeIdentifier};
+use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
 use crate::leadership::{Role, sequence};
 use crate::rules::CoordinatorLookup;
 use crate::status::Epoch;
@@ -147,7 +147,17 @@ fn parse_well_known(data: &str, czxid: Epoch) -> CoordinatorView {
     }
 }
 
-/// This node's registration: an ephemeral znode with its identifier, host and port (as the requirement has it).
+/// Who registered with this data, and which run of its process.
+pub(crate) fn parse_member(data: &str) -> Option<(NodeIdentifier, Incarnation)> {
+    let mut words = data.split(' ');
+    let id = NodeId::parse(words.next()?)?;
+    let (api, socket) = (Address::parse(words.next()?)?, Address::parse(words.next()?)?);
+    let incarnation = Incarnation(words.next()?.parse().ok()?);
+    words.next().is_none().then(|| (NodeIdentifier::new(id, api, socket), incarnation))
+}
+
+/// This node's registration: an ephemeral znode with its identifier, host and port (as the requirement has it), and
+/// which run of its process it is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Registration {
     path: Arc<str>,
@@ -157,8 +167,8 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    pub(crate) fn new(paths: &Paths, node: &NodeIdentifier) -> Self {
-        let data = format!("{} {} {}", node.id, node.api, node.socket).into();
+    pub(crate) fn new(paths: &Paths, node: &NodeIdentifier, incarnation: Incarnation) -> Self {
+        let data = format!("{} {} {} {}", node.id, node.api, node.socket, incarnation.0).into();
         Registration {
             path: child(&paths.members(), &node.id.to_string()),
             data,
@@ -207,7 +217,6 @@ impl Registration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::NodeId;
 
     fn finder() -> Finder {
         Finder::new(CoordinatorLookup::WellKnownZnode, &Paths::new("/nifi"))
@@ -254,7 +263,7 @@ mod tests {
     #[test]
     fn a_ghost_of_the_former_process_is_replaced() {
         let node = NodeIdentifier::new(NodeId(1), Address::new("n1", 8443), Address::new("n1", 11443));
-        let mut registration = Registration::new(&Paths::new("/nifi"), &node);
+        let mut registration = Registration::new(&Paths::new("/nifi"), &node, Incarnation(1));
         assert!(matches!(registration.register(), Some((Step::Register, _))));
         let clear = registration.completed(Step::Register, &Err(CoordinationError::NodeExists));
         assert!(matches!(clear, Some((Step::ClearGhost, Operation::Delete { .. }))));

@@ -108,8 +108,10 @@ pub struct Heartbeat {
     pub sequence: u64,
     /// What the sender believes of itself.
     pub reported: Membership,
-    /// The flow the sender has inherited from the cluster in this run, if it has.
-    pub inherited: Option<Fingerprint>,
+    /// The flow on the sender's disk.
+    pub flow: Fingerprint,
+    /// Whether the sender has inherited that flow from the cluster in this run.
+    pub inherited: bool,
     /// The sender's whole table.
     pub table: Arc<StatusTable>,
 }

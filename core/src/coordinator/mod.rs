@@ -10,7 +10,7 @@ mod orders;
 
 use crate::config::NodeConfig;
 use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, child};
-use crate::discovery::well_known;
+use crate::discovery::{parse_member, well_known};
 use crate::effect::Effects;
 use crate::event::{ClusterEvent, Resignation, Severity};
 use crate::flow::DataFlow;
@@ -344,11 +344,11 @@ impl Office {
     /// A member that nobody knew: now it is known, and not connected.
     fn member_read(&mut self, desk: &mut Desk<'_>, result: Result<Outcome, CoordinationError>) {
         let Ok(Outcome::Data { data, .. }) = result else { return };
-        let Some(node) = parse_member(&data) else { return };
+        let Some((node, incarnation)) = parse_member(&data) else { return };
         if desk.table.get(node.id).is_none() {
             let state = ConnectionState::disconnected(crate::status::DisconnectionCode::NotYetConnected);
             let text = String::from("Node discovered in ZooKeeper. It has not yet connected to the cluster.");
-            self.decide(desk, &Arc::new(node), Incarnation::default(), |_| state, Severity::Info, text);
+            self.decide(desk, &Arc::new(node), incarnation, |_| state, Severity::Info, text);
         }
     }
 
@@ -414,6 +414,17 @@ impl Office {
         desk.effects.record(ClusterEvent::TookOffice { epoch: self.epoch, qualified: desk.inherited });
         for (_, (from, request)) in core::mem::take(&mut self.held) {
             self.connection_requested(desk, &from, request);
+        }
+    }
+
+    /// This node itself has joined, under an attempt of an earlier term, while its own term was still voting: then the
+    /// cluster has a flow, and there is nothing left to vote on.
+    pub(crate) fn end_moot_election(&mut self, desk: &mut Desk<'_>) {
+        if self.is_open() && desk.inherited && matches!(self.flow, ClusterFlow::Voting(_)) {
+            self.flow = ClusterFlow::Known(desk.own_flow.clone());
+            let text =
+                format!("The cluster's flow is {}, which this node has inherited", desk.own_flow.fingerprint);
+            desk.effects.record(ClusterEvent::Reported { node: None, severity: Severity::Info, text });
         }
     }
 
@@ -507,10 +518,4 @@ impl Office {
             assert!(election.elected().is_none(), "a completed election is a known flow");
         }
     }
-}
-
-fn parse_member(data: &str) -> Option<NodeIdentifier> {
-    let mut words = data.split(' ');
-    let id = NodeId::parse(words.next()?)?;
-    Some(NodeIdentifier::new(id, Address::parse(words.next()?)?, Address::parse(words.next()?)?))
 }

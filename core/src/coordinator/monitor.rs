@@ -166,6 +166,10 @@ impl Office {
             let text = "Received heartbeat but ignoring because it was reported before the node was last asked to reconnect.";
             return self.report(desk, heartbeat, Severity::Info, text.into());
         }
+        // Nobody is connected before the cluster has a flow.
+        if self.cluster_flow().is_none() {
+            return;
+        }
         if desk.config.rules.complete_by_attempt && self.has_another_flow(heartbeat) {
             return self.request_connect(desk, &heartbeat.node, heartbeat.incarnation, None);
         }
@@ -182,7 +186,10 @@ impl Office {
         status: &Arc<NodeStatus>,
         code: DisconnectionCode,
     ) {
-        if desk.config.rules.auto_reconnect.contains(code) {
+        // The cluster's flow may have become the one that the node has.
+        let fits_now = code == DisconnectionCode::MismatchedFlows
+            && self.cluster_flow().is_some_and(|flow| flow.fingerprint == heartbeat.flow);
+        if fits_now || desk.config.rules.auto_reconnect.contains(code) {
             let text = format!(
                 "Received heartbeat from node previously disconnected due to {}. Issuing reconnection request.",
                 code.description()
@@ -226,7 +233,7 @@ impl Office {
     }
 
     fn has_another_flow(&self, heartbeat: &Heartbeat) -> bool {
-        self.cluster_flow().is_some_and(|flow| heartbeat.inherited.as_ref() != Some(&flow.fingerprint))
+        self.cluster_flow().is_some_and(|flow| !heartbeat.inherited || heartbeat.flow != flow.fingerprint)
     }
 
     fn report(&self, desk: &mut Desk<'_>, heartbeat: &Heartbeat, severity: Severity, text: String) {

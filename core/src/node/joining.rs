@@ -264,7 +264,9 @@ impl Node {
             | Membership::Removed { .. } => None,
         };
         self.heartbeat_at = self.heartbeats_now().then_some(now);
-        effects.record(ClusterEvent::Membership { before, after });
+        if !is_the_same_state(&before, &after) {
+            effects.record(ClusterEvent::Membership { before, after });
+        }
     }
 
     /// Whether a node that is what this one is sends heartbeats.
@@ -289,7 +291,8 @@ impl Node {
             incarnation: self.config.incarnation,
             sequence: self.heartbeats,
             reported: self.membership.clone(),
-            inherited: self.inherited.then(|| self.flow.fingerprint.clone()),
+            flow: self.flow.fingerprint.clone(),
+            inherited: self.inherited,
             table: self.table.clone(),
         };
         effects.send(address, Message::Heartbeat(Arc::new(heartbeat)));
@@ -324,5 +327,17 @@ impl Node {
         }
         self.change_membership(now, membership, effects);
         self.heartbeat_at = None;
+    }
+}
+
+/// Whether only the decision behind the state is another one.
+fn is_the_same_state(before: &Membership, after: &Membership) -> bool {
+    match (before, after) {
+        (Membership::Disconnected { code: before, .. }, Membership::Disconnected { code: after, .. }) => {
+            before == after
+        }
+        (Membership::Offloading { .. }, Membership::Offloading { .. })
+        | (Membership::Offloaded { .. }, Membership::Offloaded { .. }) => true,
+        _ => before == after,
     }
 }

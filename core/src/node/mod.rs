@@ -152,7 +152,7 @@ impl Node {
         };
         Ok(Node {
             finder: Finder::new(config.rules.coordinator_lookup, &config.paths),
-            registration: Registration::new(&config.paths, &config.node),
+            registration: Registration::new(&config.paths, &config.node, config.incarnation),
             coordinator_candidate: candidate(Role::ClusterCoordinator),
             primary_candidate: candidate(Role::PrimaryNode),
             stands_again_at: Instant::ZERO,
@@ -345,6 +345,7 @@ impl Node {
             inherited: self.inherited,
             effects,
         };
+        office.end_moot_election(&mut desk);
         work(office, &mut desk);
         self.decided = office.decided();
         // What was decided about this very node needs no message.
