@@ -85,7 +85,7 @@ impl fmt::Display for Refusal {
             Refusal::NoCoordinator => {
                 f.write_str("no Cluster Coordinator is known: service unavailable (503)")
             }
-            Refusal::OutcomeUnknown => f.write_str("no answer: it may have been done, or not"),
+            Refusal::OutcomeUnknown => f.write_str("no answer, it may have been done, or not"),
             Refusal::UnknownNode => f.write_str("there is no such node in the cluster"),
             Refusal::OnlyConnectedNode => f.write_str("it is the only node currently connected"),
             Refusal::NotDisconnected { state } => {

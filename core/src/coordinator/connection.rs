@@ -41,6 +41,7 @@ impl Office {
             return self.respond(desk, from, &request, answer);
         }
         self.count_vote(desk, &request);
+        self.note_new_run(desk, &request);
         let answer = match &self.flow {
             ClusterFlow::Known(_) => self.accept(desk, &request),
             ClusterFlow::Voting(election) => {
@@ -61,6 +62,15 @@ impl Office {
         if let Some(status) = &status
             && status.incarnation > request.incarnation
         {
+            return true;
+        }
+        // Runs on one machine are numbered, whatever id they propose: a later one has the addresses by now.
+        let is_successor = |other: &Arc<NodeStatus>| {
+            other.node.id != request.node.id
+                && other.node.is_logically_equal(&request.node)
+                && other.incarnation > request.incarnation
+        };
+        if desk.table.iter().any(is_successor) {
             return true;
         }
         let Some(answered) = self.asked.get(&request.node.id).copied() else { return false };
@@ -138,6 +148,17 @@ impl Office {
         let (flow, empty) = (elected.fingerprint.clone(), elected.empty);
         desk.effects.record(ClusterEvent::FlowElected { flow, empty, votes, voters });
         self.flow = ClusterFlow::Known(elected);
+    }
+
+    /// While a new run of a known node waits, it is this run that people mean.
+    fn note_new_run(&mut self, desk: &mut Desk<'_>, request: &ConnectionRequest) {
+        let known = desk.table.get(request.node.id);
+        let is_older = known.is_none_or(|status| status.incarnation < request.incarnation);
+        if is_older && self.cluster_flow().is_none() {
+            let state = ConnectionState::disconnected(DisconnectionCode::NotYetConnected);
+            let text = String::from("Connection requested. The node waits for the cluster's flow.");
+            self.decide(desk, &request.node, request.incarnation, |_| state, Severity::Info, text);
+        }
     }
 
     fn accept(&mut self, desk: &mut Desk<'_>, request: &ConnectionRequest) -> ConnectionAnswer {

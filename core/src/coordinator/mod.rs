@@ -113,14 +113,21 @@ pub(crate) struct Office {
 impl Office {
     /// Begins a term. `decided`: the last decision this process ever made, so that a term that goes on after an
     /// interruption goes on counting.
-    pub(crate) fn begin(desk: &mut Desk<'_>, epoch: Epoch, decided: Version) -> Result<Office, Resignation> {
+    ///
+    /// `elected`: the flow that this same term handed out before such an interruption.
+    pub(crate) fn begin(
+        desk: &mut Desk<'_>,
+        epoch: Epoch,
+        decided: Version,
+        elected: Option<Arc<DataFlow>>,
+    ) -> Result<Office, Resignation> {
         // The bounds were checked when the node was built.
         let election = desk.config.flow_election().map_err(|_| Resignation::NotEntitled)?;
         let mut office = Office {
             epoch,
             sequence: if decided.epoch == epoch { decided.sequence } else { 0 },
             phase: Phase::ReadingExclusions { missing: None },
-            flow: ClusterFlow::Voting(election),
+            flow: elected.map_or(ClusterFlow::Voting(election), ClusterFlow::Known),
             members: BTreeSet::new(),
             heard: BTreeSet::new(),
             held: BTreeMap::new(),

@@ -268,9 +268,15 @@ impl Office {
             })
             .collect();
         for (status, silence) in silent {
-            let code = DisconnectionCode::LackOfHeartbeat;
-            let reason: Arc<str> =
-                format!("Have not received a heartbeat from node in {} seconds", silence.as_secs()).into();
+            let seconds = silence.as_secs();
+            let (code, reason) = if status.state.is_connected() {
+                let reason = format!("Have not received a heartbeat from node in {seconds} seconds");
+                (DisconnectionCode::LackOfHeartbeat, reason)
+            } else {
+                let reason = format!("Node did not complete its connection in {seconds} seconds");
+                (DisconnectionCode::UnableToCommunicate, reason)
+            };
+            let reason: Arc<str> = reason.into();
             let text = format!("Node disconnected from cluster due to {reason}");
             let state = ConnectionState::Disconnected { code, reason };
             let severity = Severity::of(&state);

@@ -126,6 +126,8 @@ pub struct Node {
     office: Option<Office>,
     /// The last decision that this process made as coordinator.
     decided: Version,
+    /// The flow that it handed out as coordinator, and in which term.
+    handed_out: Option<(Epoch, Arc<DataFlow>)>,
 
     asks: u64,
     ask_at: Option<Instant>,
@@ -171,6 +173,7 @@ impl Node {
             primary: None,
             office: None,
             decided: Version::NONE,
+            handed_out: None,
             asks: 0,
             ask_at: None,
             told_to_wait: false,

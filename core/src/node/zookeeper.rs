@@ -212,6 +212,7 @@ impl Node {
             office.abandon(&mut desk);
             self.decided = office.decided();
             let epoch = office.epoch();
+            self.handed_out = office.cluster_flow().map(|flow| (epoch, flow.clone()));
             effects.record(ClusterEvent::Resigned { role: Role::ClusterCoordinator, epoch, reason });
         }
     }
@@ -302,7 +303,8 @@ impl Node {
             inherited: self.inherited,
             effects,
         };
-        match Office::begin(&mut desk, epoch, self.decided) {
+        let elected = self.handed_out.take().filter(|(handed_out_in, _)| *handed_out_in == epoch);
+        match Office::begin(&mut desk, epoch, self.decided, elected.map(|(_, flow)| flow)) {
             Ok(office) => {
                 self.office = Some(office);
                 self.published = self.config.rules.coordinator_lookup == CoordinatorLookup::WellKnownZnode;

@@ -6,7 +6,7 @@ use zeromaster_core::effect::Effect;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::{Incarnation, NodeId};
 use zeromaster_core::operator::{OperatorRequest, RequestId};
-use zeromaster_core::status::ConnectionState;
+use zeromaster_core::status::{ConnectionState, DisconnectionCode};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Wish {
@@ -21,6 +21,8 @@ pub(super) struct StaysOut {
     wish: Wish,
     /// Requests without a reply.
     asked: BTreeMap<RequestId, OperatorRequest>,
+    /// Which run of which node a coordinator decided about last.
+    decided: BTreeMap<NodeId, Incarnation>,
     /// Which run of which node is to stay out.
     out: BTreeMap<NodeId, Incarnation>,
     /// Nodes about which a request to connect may still take effect, because nobody knows what became of it.
@@ -36,11 +38,24 @@ impl StaysOut {
         StaysOut::new(Wish::Removed)
     }
 
-    fn new(wish: Wish) -> Self {
-        StaysOut { wish, asked: BTreeMap::new(), out: BTreeMap::new(), in_doubt: BTreeSet::new() }
+    fn is_wished(&self, state: &ConnectionState) -> bool {
+        match self.wish {
+            Wish::Disconnected => state.code() == Some(DisconnectionCode::UserDisconnected),
+            Wish::Removed => *state == ConnectionState::Removed,
+        }
     }
 
-    fn replied(&mut self, id: RequestId, granted: bool, unknown: bool, cluster: &Cluster<'_>) {
+    fn new(wish: Wish) -> Self {
+        StaysOut {
+            wish,
+            asked: BTreeMap::new(),
+            decided: BTreeMap::new(),
+            out: BTreeMap::new(),
+            in_doubt: BTreeSet::new(),
+        }
+    }
+
+    fn replied(&mut self, id: RequestId, granted: bool, unknown: bool) {
         let Some(request) = self.asked.remove(&id) else { return };
         let node = request.node();
         match (request, self.wish) {
@@ -51,12 +66,8 @@ impl StaysOut {
             | (OperatorRequest::Remove(_), Wish::Removed) => {
                 let connecting = self.asked.values().any(|other| *other == OperatorRequest::Connect(node));
                 if granted && !connecting && !self.in_doubt.contains(&node) {
-                    let machines = cluster.machines.iter();
-                    let incarnation = machines
-                        .filter(|machine| machine.disk.id == node)
-                        .map(|machine| machine.incarnation)
-                        .next();
-                    self.out.insert(node, incarnation.unwrap_or_default());
+                    // A run that the coordinator had not heard of yet is a restart.
+                    self.out.insert(node, self.decided.get(&node).copied().unwrap_or_default());
                 }
             }
             (
@@ -97,13 +108,16 @@ impl Property for StaysOut {
             match effect {
                 Effect::Reply { id, outcome } => {
                     let unknown = outcome.as_ref().is_err_and(|refusal| refusal.outcome_is_unknown());
-                    self.replied(*id, outcome.is_ok(), unknown, &step.cluster);
+                    self.replied(*id, outcome.is_ok(), unknown);
                 }
                 Effect::Record(ClusterEvent::Transition { after, .. }) => {
                     let back = matches!(
                         after.state,
                         ConnectionState::Connecting { .. } | ConnectionState::Connected { .. }
                     );
+                    if self.is_wished(&after.state) {
+                        self.decided.insert(after.node.id, after.incarnation);
+                    }
                     let out = self.out.get(&after.node.id);
                     if back && out.is_some_and(|incarnation| after.incarnation <= *incarnation) {
                         finding = Finding::new(format!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::{Incarnation, NodeId};
+use zeromaster_core::leadership::Role;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, Epoch};
 use zeromaster_core::time::Instant;
 
@@ -15,6 +16,8 @@ use zeromaster_core::time::Instant;
 struct Term {
     epoch: Epoch,
     began: Instant,
+    /// When it began to decide.
+    opened: Instant,
     /// When each run of each node was last heard, or last changed, on the coordinator's own clock.
     heard: BTreeMap<(NodeId, Incarnation), Instant>,
     /// When the coordinator was away, and for how long: until when on its own clock.
@@ -36,18 +39,19 @@ impl Terms {
             return None;
         };
         let held = self.of.get(&step.node).is_some_and(|term| term.epoch == epoch);
-        let taken_up_again = step.events().any(|event| matches!(event, ClusterEvent::Elected { .. }));
+        let taken_up_again = step
+            .events()
+            .any(|event| matches!(event, ClusterEvent::Elected { role: Role::ClusterCoordinator, .. }));
         if !held || taken_up_again {
-            let term = Term {
-                epoch,
-                began: step.local,
-                heard: BTreeMap::new(),
-                absences: Vec::new(),
-                slowed: false,
-            };
+            let (began, opened) = (step.local, step.local);
+            let term =
+                Term { epoch, began, opened, heard: BTreeMap::new(), absences: Vec::new(), slowed: false };
             self.of.insert(step.node, term);
         }
         let term = self.of.get_mut(&step.node)?;
+        if step.events().any(|event| matches!(event, ClusterEvent::TookOffice { .. })) {
+            term.opened = step.local;
+        }
         if let Stimulus::Heartbeat { node, incarnation, epoch } = step.stimulus
             && epoch == term.epoch
         {
@@ -203,7 +207,7 @@ impl Property for SilenceDetectedInTime {
                     | ConnectionState::Removed => false,
                 };
                 let changed = self.since.get(&(*number, status.node.id)).copied().unwrap_or(Instant::ZERO);
-                let heard = term.last_heard(status.node.id, status.incarnation).max(changed);
+                let heard = term.last_heard(status.node.id, status.incarnation).max(changed).max(term.opened);
                 let silent = local.since(heard).saturating_sub(term.away_since(heard, interval, false));
                 if waits && silent > allowed {
                     return Finding::new(format!(

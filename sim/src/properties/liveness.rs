@@ -23,7 +23,8 @@ pub(super) fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String
 
 /// Exactly one coordinator decides, and every process knows it (spec L1, I7).
 fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
-    if cluster.awake().next().is_none() {
+    // Where every node is out by a person's decision, or does not fit, there is nobody to elect.
+    if !cluster.awake().any(|(_, node)| may_coordinate(node)) {
         return None;
     }
     let Some((number, epoch, node)) = cluster.coordinator() else {
@@ -40,6 +41,14 @@ fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
     Some(format!("{} does not know that {number} coordinates", lost.0))
 }
 
+fn may_coordinate(node: &Node) -> bool {
+    match node.membership() {
+        Membership::Joining | Membership::Loading { .. } | Membership::Connected { .. } => true,
+        Membership::Disconnected { code, .. } => !code.bars_from_office(),
+        Membership::Offloading { .. } | Membership::Offloaded { .. } | Membership::Removed { .. } => false,
+    }
+}
+
 /// The cluster has a flow (spec L9, I17).
 fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
     let (number, _, node) = cluster.coordinator()?;
@@ -49,7 +58,8 @@ fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
 /// Every running node that nothing keeps out is a member, for the coordinator and for itself (spec L4, L5, I3).
 fn all_connected(cluster: &Cluster<'_>) -> Option<String> {
     let Some((_, _, coordinator)) = cluster.coordinator() else {
-        return cluster.awake().next().map(|(node, _)| format!("{node} has no coordinator to join"));
+        let waiting = cluster.awake().find(|(_, node)| may_coordinate(node));
+        return waiting.map(|(node, _)| format!("{node} has no coordinator to join"));
     };
     cluster.awake().find_map(|(number, node)| {
         let status = coordinator.table().get(node.id());

@@ -350,7 +350,9 @@ impl<'a> World<'a> {
         let incarnation = machine.incarnation;
         let Some(process) = &mut machine.process else { return };
         if let Some(pause) = &process.pause {
-            if pause.buffered || matches!(delivery, Delivery::Client(_)) {
+            // What is lost is what comes from the network; the process's own doings wait for it.
+            let lost = !pause.buffered && matches!(delivery, Delivery::Node(Input::Received { .. }));
+            if !lost {
                 process.buffer.push_back(delivery);
             }
             return;
@@ -535,6 +537,7 @@ impl<'a> World<'a> {
                 let asked = self.asked.get(&id).cloned().unwrap_or_default();
                 self.note_node(node, "reply", |_| match &outcome {
                     Ok(()) => format!("{asked}: done"),
+                    Err(refusal) if refusal.outcome_is_unknown() => format!("{asked}: {refusal}"),
                     Err(refusal) => format!("{asked}: refused, {refusal}"),
                 });
             }
