@@ -220,7 +220,7 @@ pub enum Message {
         epoch: Epoch,
         /// What the sender's table lacks, or has older.
         differences: Vec<Arc<NodeStatus>>,
-        /// How the vote on the flow stands, while it lasts.
+        /// How the vote on the flow stands, while it lasts: for people who look at that node.
         election: Option<String>,
     },
     /// NODE_STATUS_CHANGE: coordinator to everybody.

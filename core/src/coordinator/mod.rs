@@ -94,6 +94,8 @@ pub(crate) struct Office {
     members: BTreeSet<NodeId>,
     /// Members from which word has come in this term.
     heard: BTreeSet<NodeId>,
+    /// Members that registered before the office opened, and which run of each.
+    discovered: BTreeMap<NodeId, (Arc<NodeIdentifier>, Incarnation)>,
     /// Requests that arrived before the office opened.
     held: BTreeMap<NodeId, (Address, ConnectionRequest)>,
     heartbeats: BTreeMap<NodeId, Stored>,
@@ -130,6 +132,7 @@ impl Office {
             flow: elected.map_or(ClusterFlow::Voting(election), ClusterFlow::Known),
             members: BTreeSet::new(),
             heard: BTreeSet::new(),
+            discovered: BTreeMap::new(),
             held: BTreeMap::new(),
             heartbeats: BTreeMap::new(),
             changed_at: BTreeMap::new(),
@@ -348,14 +351,24 @@ impl Office {
         }
     }
 
-    /// A member that nobody knew: now it is known, and not connected.
+    /// A member that is in nobody's table, as far as is known yet.
     fn member_read(&mut self, desk: &mut Desk<'_>, result: Result<Outcome, CoordinationError>) {
         let Ok(Outcome::Data { data, .. }) = result else { return };
         let Some((node, incarnation)) = parse_member(&data) else { return };
+        if self.is_open() {
+            self.discover(desk, &Arc::new(node), incarnation);
+        } else {
+            // What the members themselves say comes first.
+            self.discovered.insert(node.id, (Arc::new(node), incarnation));
+        }
+    }
+
+    /// A member that nobody knew: now it is known, and not connected.
+    fn discover(&mut self, desk: &mut Desk<'_>, node: &Arc<NodeIdentifier>, incarnation: Incarnation) {
         if desk.table.get(node.id).is_none() {
             let state = ConnectionState::disconnected(crate::status::DisconnectionCode::NotYetConnected);
             let text = String::from("Node discovered in ZooKeeper. It has not yet connected to the cluster.");
-            self.decide(desk, &Arc::new(node), incarnation, |_| state, Severity::Info, text);
+            self.decide(desk, node, incarnation, |_| state, Severity::Info, text);
         }
     }
 
@@ -419,6 +432,9 @@ impl Office {
             self.flow = ClusterFlow::Known(desk.own_flow.clone());
         }
         desk.effects.record(ClusterEvent::TookOffice { epoch: self.epoch, qualified: desk.inherited });
+        for (_, (node, incarnation)) in core::mem::take(&mut self.discovered) {
+            self.discover(desk, &node, incarnation);
+        }
         for (_, (from, request)) in core::mem::take(&mut self.held) {
             self.connection_requested(desk, &from, request);
         }

@@ -41,6 +41,7 @@ pub(super) struct Commit {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum CommitKind {
     Disconnect,
+    Offload,
     Remove,
     Connect,
 }
@@ -70,7 +71,7 @@ impl Office {
             OperatorRequest::Connect(_) => self.connect(desk, requester, status),
             OperatorRequest::Disconnect(_) => self.disconnect(desk, requester, status),
             OperatorRequest::Remove(_) => self.remove(desk, requester, status),
-            OperatorRequest::Offload(_) => self.offload(desk, requester, &status),
+            OperatorRequest::Offload(_) => self.offload(desk, requester, status),
         }
     }
 
@@ -134,23 +135,19 @@ impl Office {
         }
     }
 
-    fn offload(&mut self, desk: &mut Desk<'_>, requester: Requester, status: &NodeStatus) {
+    fn offload(&mut self, desk: &mut Desk<'_>, requester: Requester, status: Arc<NodeStatus>) {
         match &status.state {
             ConnectionState::Offloading | ConnectionState::Offloaded => reply(desk, &requester, Ok(())),
             ConnectionState::Removed => reply(desk, &requester, Err(Refusal::Removed)),
+            // Offloaded nodes are out because a person said so, and stay out like disconnected ones.
             ConnectionState::Disconnected { .. } => {
-                let text = String::from("Offload requested due to a person's request");
-                let state = |_| ConnectionState::Offloading;
-                let version =
-                    self.decide(desk, &status.node, status.incarnation, state, Severity::Info, text);
-                self.orders.issue(desk.now, &status.node, status.incarnation, version, OrderKind::Offload);
-                reply(desk, &requester, Ok(()));
-                self.send_due_orders(desk);
+                let state = ConnectionState::disconnected(DisconnectionCode::UserDisconnected);
+                self.exclude(desk, CommitKind::Offload, requester, status, state);
             }
             ConnectionState::Connecting { .. }
             | ConnectionState::Connected { .. }
             | ConnectionState::Disconnecting => {
-                refuse_state(desk, &requester, status);
+                refuse_state(desk, &requester, &status);
             }
         }
     }
@@ -203,7 +200,7 @@ impl Office {
         if result == Err(CoordinationError::NodeExists) {
             let state = match commit.kind {
                 CommitKind::Remove => ConnectionState::Removed,
-                CommitKind::Disconnect | CommitKind::Connect => {
+                CommitKind::Disconnect | CommitKind::Offload | CommitKind::Connect => {
                     ConnectionState::disconnected(DisconnectionCode::UserDisconnected)
                 }
             };
@@ -247,6 +244,13 @@ impl Office {
                 let text = String::from("A person requested that node be removed from cluster");
                 self.decide(desk, node, incarnation, |_| ConnectionState::Removed, Severity::Info, text);
                 self.heartbeats.remove(&node.id);
+            }
+            CommitKind::Offload => {
+                let text = String::from("Offload requested due to a person's request");
+                let state = |_| ConnectionState::Offloading;
+                let version = self.decide(desk, node, incarnation, state, Severity::Info, text);
+                self.orders.issue(desk.now, node, incarnation, version, OrderKind::Offload);
+                self.send_due_orders(desk);
             }
             CommitKind::Connect => self.request_connect(desk, node, incarnation, Some("a person")),
         }

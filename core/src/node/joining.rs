@@ -188,6 +188,9 @@ impl Node {
 
     /// A status that the coordinator tells: merged, and obeyed if it is about this node.
     pub(super) fn status_told(&mut self, now: Instant, status: &Arc<NodeStatus>, effects: &mut Effects) {
+        if !self.is_believable(status) {
+            return;
+        }
         if !self.config.rules.fence_stale_epochs {
             Arc::make_mut(&mut self.table).force(status);
         } else if self.table.get(status.node.id).is_none_or(|known| status.supersedes(known)) {
@@ -197,6 +200,14 @@ impl Node {
             Arc::make_mut(&mut self.table).forget(status.node.id);
         }
         self.own_status_told(now, status, effects);
+    }
+
+    /// Nobody tells what was decided in a term that is still to come, and of this node's own term nobody knows more
+    /// than this node.
+    fn is_believable(&self, status: &NodeStatus) -> bool {
+        let version = status.version;
+        version.epoch <= self.known_epoch
+            && (version.epoch != self.decided.epoch || version <= self.decided)
     }
 
     fn merge_all(&mut self, now: Instant, table: &Arc<crate::table::StatusTable>, effects: &mut Effects) {
@@ -230,6 +241,12 @@ impl Node {
             }
             // Discovered, or asked to come and vote: nothing to leave.
             ConnectionState::Disconnected { code: DisconnectionCode::NotYetConnected, .. } => {}
+            // Where a node that is out falls silent, it is not told that it was silent: its next heartbeat is to bring it
+            // back (NIFI-2406).
+            ConnectionState::Disconnected {
+                code: DisconnectionCode::LackOfHeartbeat | DisconnectionCode::UnableToCommunicate,
+                ..
+            } if !self.config.rules.disconnected_nodes_heartbeat => {}
             ConnectionState::Disconnected { code, reason } => {
                 let (code, reason, version) = (*code, reason.clone(), status.version);
                 self.change_membership(now, Membership::Disconnected { code, reason, version }, effects);

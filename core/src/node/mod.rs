@@ -111,6 +111,8 @@ pub struct Node {
     operations: Operations,
     /// Whether operations can be sent to ZooKeeper.
     online: bool,
+    /// Whether the parents of everything are there.
+    parents_made: bool,
     lease_until: Instant,
     finder: Finder,
     registration: Registration,
@@ -168,6 +170,7 @@ impl Node {
             known_epoch: Epoch::NONE,
             operations: Operations::default(),
             online: false,
+            parents_made: false,
             lease_until: Instant::ZERO,
             published: false,
             primary: None,

@@ -37,10 +37,7 @@ impl Node {
         self.operations.forget();
         self.online = true;
         self.registration.forget();
-        for path in self.config.paths.parents() {
-            let create = Operation::Create { path, data: "".into(), mode: CreateMode::Persistent };
-            self.operations.perform(effects, Purpose::Parent, create);
-        }
+        self.make_parents(effects);
         if self.config.rules.members_register
             && let Some((step, operation)) = self.registration.register()
         {
@@ -52,8 +49,19 @@ impl Node {
         self.settle(now, effects);
     }
 
+    /// Makes sure that everything has a place to be in. That there is one already is as good.
+    fn make_parents(&mut self, effects: &mut Effects) {
+        for path in self.config.paths.parents() {
+            let create = Operation::Create { path, data: "".into(), mode: CreateMode::Persistent };
+            self.operations.perform(effects, Purpose::Parent, create);
+        }
+    }
+
     fn session_resumed(&mut self, now: Instant, effects: &mut Effects) {
         self.online = true;
+        if !self.parents_made {
+            self.make_parents(effects);
+        }
         if self.config.rules.members_register
             && let Some((step, operation)) = self.registration.register()
         {
@@ -93,7 +101,11 @@ impl Node {
         effects: &mut Effects,
     ) {
         match self.operations.completed(id) {
-            None | Some(Purpose::Parent) => {}
+            None => {}
+            // They are made in order, each in the one before: the last one's answer counts.
+            Some(Purpose::Parent) => {
+                self.parents_made = !matches!(result, Err(CoordinationError::ConnectionLoss))
+            }
             Some(Purpose::Unpublish) => {
                 self.published &= !matches!(result, Ok(_) | Err(CoordinationError::NoNode));
             }
@@ -251,6 +263,10 @@ impl Node {
         }
     }
 
+    fn knows_other_members(&self) -> bool {
+        self.table.connected().any(|status| status.node.id != self.config.node.id)
+    }
+
     /// Stands for the roles that this node is entitled to, and for no other.
     pub(super) fn stand_or_withdraw(&mut self, now: Instant, effects: &mut Effects) {
         if now >= self.stands_again_at {
@@ -287,8 +303,11 @@ impl Node {
     }
 
     fn begin_office(&mut self, now: Instant, epoch: Epoch, effects: &mut Effects) {
-        if epoch < self.known_epoch {
-            // Somebody was elected after us: our place in line is a ghost.
+        // Somebody was elected after us: our place in line is a ghost. Or our term was interrupted before this node had
+        // the cluster's flow, and others have it by now: they go first.
+        let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
+        if epoch < self.known_epoch || (resumes && !self.inherited && self.knows_other_members()) {
+            self.stands_again_at = now + STAND_AGAIN_PAUSE;
             let wish = self.coordinator_candidate.relinquish();
             return self.grant_one(Role::ClusterCoordinator, wish, effects);
         }
@@ -306,6 +325,7 @@ impl Node {
         let elected = self.handed_out.take().filter(|(handed_out_in, _)| *handed_out_in == epoch);
         match Office::begin(&mut desk, epoch, self.decided, elected.map(|(_, flow)| flow)) {
             Ok(office) => {
+                self.decided = office.decided();
                 self.office = Some(office);
                 self.published = self.config.rules.coordinator_lookup == CoordinatorLookup::WellKnownZnode;
             }

@@ -40,7 +40,10 @@ impl StaysOut {
 
     fn is_wished(&self, state: &ConnectionState) -> bool {
         match self.wish {
-            Wish::Disconnected => state.code() == Some(DisconnectionCode::UserDisconnected),
+            Wish::Disconnected => {
+                state.code() == Some(DisconnectionCode::UserDisconnected)
+                    || matches!(state, ConnectionState::Offloading | ConnectionState::Offloaded)
+            }
             Wish::Removed => *state == ConnectionState::Removed,
         }
     }

@@ -20,6 +20,8 @@ struct Term {
     opened: Instant,
     /// When each run of each node was last heard, or last changed, on the coordinator's own clock.
     heard: BTreeMap<(NodeId, Incarnation), Instant>,
+    /// The newest heartbeat of each node: of which run, and its number.
+    newest: BTreeMap<NodeId, (Incarnation, u64)>,
     /// When the coordinator was away, and for how long: until when on its own clock.
     absences: Vec<(Instant, Duration)>,
     slowed: bool,
@@ -44,17 +46,27 @@ impl Terms {
             .any(|event| matches!(event, ClusterEvent::Elected { role: Role::ClusterCoordinator, .. }));
         if !held || taken_up_again {
             let (began, opened) = (step.local, step.local);
-            let term =
-                Term { epoch, began, opened, heard: BTreeMap::new(), absences: Vec::new(), slowed: false };
+            let term = Term {
+                epoch,
+                began,
+                opened,
+                heard: BTreeMap::new(),
+                newest: BTreeMap::new(),
+                absences: Vec::new(),
+                slowed: false,
+            };
             self.of.insert(step.node, term);
         }
         let term = self.of.get_mut(&step.node)?;
         if step.events().any(|event| matches!(event, ClusterEvent::TookOffice { .. })) {
             term.opened = step.local;
         }
-        if let Stimulus::Heartbeat { node, incarnation, epoch } = step.stimulus
+        // One that was overtaken on its way says nothing new.
+        if let Stimulus::Heartbeat { node, incarnation, epoch, sequence } = step.stimulus
             && epoch == term.epoch
+            && term.newest.get(&node).is_none_or(|newest| *newest < (incarnation, sequence))
         {
+            term.newest.insert(node, (incarnation, sequence));
             term.heard.insert((node, incarnation), step.local);
         }
         Some(term)

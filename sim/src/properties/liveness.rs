@@ -51,6 +51,10 @@ fn may_coordinate(node: &Node) -> bool {
 
 /// The cluster has a flow (spec L9, I17).
 fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
+    // Without anybody to let in, there is nobody to vote.
+    if !cluster.awake().any(|(_, node)| may_coordinate(node)) {
+        return None;
+    }
     let (number, _, node) = cluster.coordinator()?;
     node.cluster_flow().is_none().then(|| format!("{number} still waits for votes on the flow"))
 }

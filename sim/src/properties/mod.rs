@@ -103,6 +103,8 @@ pub enum Stimulus {
         incarnation: Incarnation,
         /// For which term.
         epoch: Epoch,
+        /// Which of that run's heartbeats.
+        sequence: u64,
     },
     /// Anything else.
     Other,

@@ -737,6 +737,7 @@ fn stimulus(input: &Input) -> Stimulus {
                 node: heartbeat.node.id,
                 incarnation: heartbeat.incarnation,
                 epoch: heartbeat.epoch,
+                sequence: heartbeat.sequence,
             },
             other => match other.coordinator_epoch() {
                 Some(epoch) => Stimulus::FromCoordinator { name: other.name(), epoch },
