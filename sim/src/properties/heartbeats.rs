@@ -129,7 +129,7 @@ impl Property for NoFalseExpiry {
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let window = step.cluster.common.window();
+        let window = step.cluster.window();
         let interval = step.cluster.common.heartbeat_interval;
         let local = step.local;
         let mut early = None;
@@ -204,7 +204,7 @@ impl Property for SilenceDetectedInTime {
             let Some(running) = machine.awake() else { continue };
             let local = machine.local(cluster.now);
             // A slow process, or one that has just come to, has its tick before it.
-            let allowed = cluster.common.window() + interval * if term.slowed { 6 } else { 2 };
+            let allowed = cluster.window() + interval * if term.slowed { 6 } else { 2 };
             if running.node.decides(local).is_none() {
                 continue;
             }

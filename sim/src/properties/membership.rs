@@ -53,6 +53,9 @@ impl Property for ConnectedNodesShareTheFlow {
     }
 }
 
+/// How many runs of a node are remembered: a coordinator may lag behind that many quick restarts.
+const COMPLETED_RUNS_KEPT: u64 = 64;
+
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
 pub(super) struct NewestConnectionWins {
@@ -118,7 +121,7 @@ impl Property for NewestConnectionWins {
     fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
         if let Incident::Started { id, incarnation, .. } = incident {
             // Runs that are long over cannot be completed any more.
-            self.completed.retain(|(node, run), _| node != id || run.0 + 2 > incarnation.0);
+            self.completed.retain(|(node, run), _| node != id || run.0 + COMPLETED_RUNS_KEPT > incarnation.0);
         }
     }
 }

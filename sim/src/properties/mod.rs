@@ -45,6 +45,11 @@ pub struct Cluster<'a> {
 }
 
 impl Cluster<'_> {
+    /// How long a node may be silent, computed here so that a node that computes it wrongly is found out.
+    pub(crate) fn window(&self) -> Duration {
+        self.common.heartbeat_interval * self.common.heartbeat_missable_max
+    }
+
     pub(crate) fn machine(&self, node: NodeNumber) -> Option<&Machine> {
         self.machines.get(usize::try_from(node.0).ok()?.checked_sub(1)?)
     }
