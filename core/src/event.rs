@@ -186,7 +186,7 @@ impl Resignation {
             Resignation::SessionLost => "its ZooKeeper session is lost",
             Resignation::LeaseEnded => "it has not heard from ZooKeeper for too long",
             Resignation::Deposed => "its election znode is gone",
-            Resignation::NotEntitled => "it is no longer a member in good standing",
+            Resignation::NotEntitled => "it is not a connected node of the cluster",
             Resignation::NotQualified => "a node that has the cluster's flow is there, and it has not",
             Resignation::Stopping => "it stops",
         }

@@ -79,7 +79,7 @@ pub fn run(
 pub fn run_with(scenario: &Scenario, setup: &Setup, seed: u64, options: Options) -> Outcome {
     let world = World::new(scenario, setup, seed, options.timeline);
     let mut run = Run { scenario, setup, world, expected: scenario.expect.states.clone() };
-    let missing = run.to_the_end();
+    let missing = run.play_out();
     run.conclude(missing)
 }
 
@@ -110,7 +110,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs to the end; what has not come about in time, if anything.
-    fn to_the_end(&mut self) -> Vec<(&'static str, String)> {
+    fn play_out(&mut self) -> Vec<(&'static str, String)> {
         let last_start = self.scenario.start.values().max().copied().unwrap_or(Duration::ZERO);
         let heals_at = SimTime::ZERO + self.scenario.heals_at().max(last_start);
         self.world.run_until(SimTime::ZERO, self.scenario.expect.violates.is_empty());

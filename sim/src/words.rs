@@ -63,8 +63,9 @@ pub(crate) fn words(event: &ClusterEvent) -> Option<(Cow<'static, str>, String)>
             word("resigned", format!("{who}: {}", reason.text()))
         }
         ClusterEvent::VoteCast { node, flow, empty } => {
-            let empty = if *empty { ", which is empty" } else { "" };
-            word("vote", format!("{}: its flow is {flow}{empty}", name(node)))
+            let says_so = flow.0.starts_with("empty");
+            let what = if *empty && !says_so { format!("{flow}, which is empty") } else { flow.to_string() };
+            word("vote", format!("{}: its flow is {what}", name(node)))
         }
         ClusterEvent::FlowElected { flow, votes, voters, .. } => {
             word("flow elected", format!("{flow}, with {votes} of {voters} votes"))

@@ -164,7 +164,8 @@ impl Office {
     fn accept(&mut self, desk: &mut Desk<'_>, request: &ConnectionRequest) -> ConnectionAnswer {
         self.evict_former_owners(desk, &request.node);
         let known = desk.table.get(request.node.id).cloned();
-        let which = if known.is_some() { "existing" } else { "new" };
+        let is_known = known.as_ref().is_some_and(|status| status.state != ConnectionState::Removed);
+        let which = if is_known { "existing" } else { "new" };
         let text = format!("Connection requested from {which} node. Setting status to connecting.");
         let state = |attempt| ConnectionState::Connecting { attempt };
         let attempt = self.decide(desk, &request.node, request.incarnation, state, Severity::Info, text);

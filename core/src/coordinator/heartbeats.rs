@@ -44,9 +44,13 @@ impl Office {
             Some(_) => Vec::new(),
             None => self.reconcile(desk, &heartbeat.table),
         };
+        self.resign_for_a_qualified_node(desk, &heartbeat);
+        if self.leaving.is_some() {
+            // Nothing is opened, counted or accepted in a term that ends.
+            return;
+        }
         let agreed = differences.is_empty().then(|| desk.table.clone());
         self.answer(desk, from, differences);
-        self.resign_for_a_qualified_node(desk, &heartbeat);
         let stored = Stored { heartbeat, received_at: desk.now, fresh: true, agreed };
         self.heartbeats.insert(node, stored);
         self.heard_from(desk, node);

@@ -396,6 +396,8 @@ impl Office {
                     self.published(desk);
                 }
             }
+            // Written again already; to clear it now would call for the next one, and so on for ever.
+            Err(CoordinationError::NodeExists) if self.is_published() => self.watch_address(desk),
             // It belongs to an earlier term: only one candidate is first in line.
             Err(CoordinationError::NodeExists) => {
                 let path = desk.config.paths.coordinator();
@@ -496,12 +498,12 @@ impl Office {
         }
     }
 
-    /// Takes in what an earlier term decided and this one did not know.
+    /// Takes in what an earlier term decided and this one did not know, or this one before an interruption.
     fn adopt(&mut self, desk: &mut Desk<'_>, status: &Arc<NodeStatus>) {
         let known = desk.table.get(status.node.id);
         if status.version.epoch > self.epoch {
             self.leaving = Some(Resignation::Deposed);
-        } else if known.is_none_or(|known| status.supersedes(known)) && status.version.epoch < self.epoch {
+        } else if known.is_none_or(|known| status.supersedes(known)) && status.version <= self.decided() {
             let before = known.cloned();
             Arc::make_mut(desk.table).merge(status);
             self.changed_at.insert(status.node.id, desk.now);
@@ -522,7 +524,7 @@ impl Office {
     }
 
     fn perform(&self, desk: &mut Desk<'_>, step: Step, operation: Operation) {
-        desk.operations.perform(desk.effects, Purpose::Office(self.epoch, step), operation);
+        desk.operations.perform(desk.effects, Purpose::Office(step), operation);
     }
 
     pub(crate) fn check_invariants(&self, table: &StatusTable) {

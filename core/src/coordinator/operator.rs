@@ -116,9 +116,10 @@ impl Office {
         self.exclude(desk, CommitKind::Disconnect, requester, status, state);
     }
 
-    /// Spec S19: the last one stays.
+    /// Spec S19: the last one stays. Who is about to be put out does not count as staying.
     fn is_only_connected_node(&self, desk: &Desk<'_>, status: &NodeStatus) -> bool {
-        let mut connected = desk.table.connected();
+        let stays = |status: &&Arc<NodeStatus>| !self.commits.contains_key(&status.node.id);
+        let mut connected = desk.table.connected().filter(stays);
         connected.next().is_some_and(|first| first.node.id == status.node.id) && connected.next().is_none()
     }
 
@@ -221,10 +222,19 @@ impl Office {
         result: Result<Outcome, CoordinationError>,
     ) {
         let Some(commit) = self.commits.remove(&node) else { return };
+        if desk.table.get(node).is_some_and(|now| now.state == ConnectionState::Removed) {
+            // Another node took its addresses over meanwhile.
+            return reply(desk, &commit.requester, Err(Refusal::Removed));
+        }
         match result {
-            Ok(_) | Err(CoordinationError::NoNode) => self.carry_out(desk, &commit),
+            Ok(_) => self.carry_out(desk, &commit),
+            // No record to delete is as good; no place to write one is not.
+            Err(CoordinationError::NoNode) if commit.kind == CommitKind::Connect => {
+                self.carry_out(desk, &commit);
+            }
             Err(
-                CoordinationError::NodeExists
+                CoordinationError::NoNode
+                | CoordinationError::NodeExists
                 | CoordinationError::ConnectionLoss
                 | CoordinationError::SessionExpired
                 | CoordinationError::Refused(_),

@@ -206,8 +206,7 @@ impl Node {
     /// than this node.
     fn is_believable(&self, status: &NodeStatus) -> bool {
         let version = status.version;
-        version.epoch <= self.known_epoch
-            && (version.epoch != self.decided.epoch || version <= self.decided)
+        version.epoch <= self.known_epoch && (version.epoch != self.decided.epoch || version <= self.decided)
     }
 
     fn merge_all(&mut self, now: Instant, table: &Arc<crate::table::StatusTable>, effects: &mut Effects) {

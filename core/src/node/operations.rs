@@ -3,7 +3,6 @@
 use crate::coordination::{CoordinationRequest, Operation, OperationId};
 use crate::effect::{Effect, Effects};
 use crate::leadership::Role;
-use crate::status::Epoch;
 use crate::{coordinator, discovery, leadership};
 use alloc::collections::BTreeMap;
 
@@ -16,7 +15,8 @@ pub(crate) enum Purpose {
     /// A former coordinator takes its address back.
     Unpublish,
     Discovery(discovery::Step),
-    Office(Epoch, coordinator::Step),
+    /// The present office: what an earlier one asked is forgotten with it.
+    Office(coordinator::Step),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -36,6 +36,11 @@ impl Operations {
     /// Whose operation has ended; `None` when nobody waits for it any more.
     pub(crate) fn completed(&mut self, id: OperationId) -> Option<Purpose> {
         self.pending.remove(&id)
+    }
+
+    /// An office is over: nobody waits for what it asked, least of all a later office in the same term.
+    pub(crate) fn forget_office(&mut self) {
+        self.pending.retain(|_, purpose| !matches!(purpose, Purpose::Office(_)));
     }
 
     /// The session is over: nobody waits for what was asked in it.

@@ -126,10 +126,8 @@ impl Node {
                 }
                 self.coordinator_seen(now, &view, effects);
             }
-            Some(Purpose::Office(epoch, step)) => {
-                if self.office.as_ref().is_some_and(|office| office.epoch() == epoch) {
-                    self.with_office(now, effects, |office, desk| office.completed(desk, step, result));
-                }
+            Some(Purpose::Office(step)) => {
+                self.with_office(now, effects, |office, desk| office.completed(desk, step, result));
             }
         }
     }
@@ -222,6 +220,7 @@ impl Node {
                 effects,
             };
             office.abandon(&mut desk);
+            self.operations.forget_office();
             self.decided = office.decided();
             let epoch = office.epoch();
             self.handed_out = office.cluster_flow().map(|flow| (epoch, flow.clone()));
@@ -306,7 +305,8 @@ impl Node {
         // Somebody was elected after us: our place in line is a ghost. Or our term was interrupted before this node had
         // the cluster's flow, and others have it by now: they go first.
         let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
-        if epoch < self.known_epoch || (resumes && !self.inherited && self.knows_other_members()) {
+        let ghost = epoch < self.known_epoch || self.was_told_decisions_of(epoch);
+        if ghost || (resumes && !self.inherited && self.knows_other_members()) {
             self.stands_again_at = now + STAND_AGAIN_PAUSE;
             let wish = self.coordinator_candidate.relinquish();
             return self.grant_one(Role::ClusterCoordinator, wish, effects);
@@ -333,6 +333,12 @@ impl Node {
                 effects.record(ClusterEvent::Resigned { role: Role::ClusterCoordinator, epoch, reason });
             }
         }
+    }
+
+    /// Whether there are decisions of `epoch`, or of a later term, that this node did not make.
+    fn was_told_decisions_of(&self, epoch: Epoch) -> bool {
+        let mut versions = self.table.iter().map(|status| status.version);
+        versions.any(|version| version.epoch >= epoch && version > self.decided)
     }
 
     fn grant(&mut self, [coordinator, primary]: [Wish; 2], effects: &mut Effects) {

@@ -8,18 +8,18 @@ use zeromaster_core::flow::Fingerprint;
 use zeromaster_core::identity::NodeId;
 use zeromaster_core::leadership::Role;
 
+/// One vote of each node: for which flow, and whether it is empty.
+type Ballots = BTreeMap<NodeId, (Fingerprint, bool)>;
+
 /// The votes that a coordinator has counted in its present term: one for each node, the last one.
 #[derive(Debug, Default)]
 struct Votes {
-    of: BTreeMap<NodeNumber, BTreeMap<NodeId, (Fingerprint, bool)>>,
+    of: BTreeMap<NodeNumber, Ballots>,
 }
 
 impl Votes {
     /// Notes the step's votes; what was elected in it, if something was, and the votes for it.
-    fn note(
-        &mut self,
-        step: &Observation<'_>,
-    ) -> Option<(Fingerprint, bool, BTreeMap<NodeId, (Fingerprint, bool)>)> {
+    fn note(&mut self, step: &Observation<'_>) -> Option<(Fingerprint, bool, Ballots)> {
         let mut elected = None;
         for event in step.events() {
             match event {

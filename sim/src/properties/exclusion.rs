@@ -38,6 +38,23 @@ impl StaysOut {
         StaysOut::new(Wish::Removed)
     }
 
+    /// A coordinator that decides, and whose table never heard of it.
+    fn overlooked(&self, step: &Observation<'_>) -> Option<Finding> {
+        if self.out.is_empty() || step.after.decides(step.local).is_none() {
+            return None;
+        }
+        let status = self.out.iter().find_map(|(node, incarnation)| {
+            let status = step.after.table().get(*node)?;
+            (is_in(&status.state) && status.incarnation <= *incarnation).then_some(status)
+        })?;
+        Finding::new(format!(
+            "{} decides, and calls {} {}, which a person had put out",
+            step.node,
+            status.node,
+            status.state.name()
+        ))
+    }
+
     fn is_wished(&self, state: &ConnectionState) -> bool {
         match self.wish {
             Wish::Disconnected => {
@@ -114,10 +131,7 @@ impl Property for StaysOut {
                     self.replied(*id, outcome.is_ok(), unknown);
                 }
                 Effect::Record(ClusterEvent::Transition { after, .. }) => {
-                    let back = matches!(
-                        after.state,
-                        ConnectionState::Connecting { .. } | ConnectionState::Connected { .. }
-                    );
+                    let back = is_in(&after.state);
                     if self.is_wished(&after.state) {
                         self.decided.insert(after.node.id, after.incarnation);
                     }
@@ -140,7 +154,7 @@ impl Property for StaysOut {
                 | Effect::Exit => {}
             }
         }
-        finding
+        finding.or_else(|| self.overlooked(step))
     }
 
     fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
@@ -160,6 +174,10 @@ impl Property for StaysOut {
             Incident::Ended { .. } | Incident::Absent { .. } | Incident::Slowed { .. } => {}
         }
     }
+}
+
+fn is_in(state: &ConnectionState) -> bool {
+    matches!(state, ConnectionState::Connecting { .. } | ConnectionState::Connected { .. })
 }
 
 /// See [`Property::promise`].

@@ -4,7 +4,7 @@ use super::{Finding, Observation, Property};
 use std::sync::Arc;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::NodeId;
-use zeromaster_core::status::NodeStatus;
+use zeromaster_core::status::{ConnectionState, NodeStatus};
 use zeromaster_core::table::StatusTable;
 
 /// See [`Property::promise`].
@@ -56,6 +56,8 @@ fn unexplained(step: &Observation<'_>, node: NodeId) -> Option<String> {
             reached = Some(after);
         }
     }
-    (reached != step.after.table().get(node))
-        .then(|| format!("{node}, and no record of it leads to what is there now"))
+    let now = step.after.table().get(node);
+    // Where removal leaves no tombstone, it leaves nothing.
+    let forgotten = now.is_none() && reached.is_some_and(|status| status.state == ConnectionState::Removed);
+    (reached != now && !forgotten).then(|| format!("{node}, and no record of it leads to what is there now"))
 }

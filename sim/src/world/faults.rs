@@ -26,11 +26,39 @@ impl World<'_> {
         let suffix =
             lasts.map_or_else(String::new, |lasts| format!(" for {}", crate::plan::show_duration(lasts)));
         let (word, object) = (planned.action.word(), planned.action.object());
-        self.note("--", word, |_| format!("{object}{suffix}"));
+        let meant = self.meant(&planned.action);
+        self.note("--", word, |_| format!("{object}{suffix}{meant}"));
         self.act(step, &planned.action);
         if let Some(lasts) = lasts {
             self.queue.push(self.now + lasts, super::Event::StepEnds { step });
         }
+    }
+
+    /// Who the roles in an action are at this moment.
+    fn meant(&self, action: &Action) -> String {
+        let mut selectors: Vec<Selector> = match action {
+            Action::Cut { cut, .. } => cut.selectors().collect(),
+            Action::Loss { between, .. }
+            | Action::Duplicate { between, .. }
+            | Action::Delay { between, .. } => between.selectors().collect(),
+            Action::Crash { node, .. }
+            | Action::Stop { node }
+            | Action::Start { node }
+            | Action::Restart { node }
+            | Action::Pause { node, .. }
+            | Action::Slow { node, .. }
+            | Action::ClockJump { node, .. }
+            | Action::ClockDrift { node, .. }
+            | Action::ExpireSession { node } => vec![*node],
+            Action::Operator { at, request } => vec![*at, request.node()],
+            Action::ZooKeeperDown => Vec::new(),
+        };
+        selectors.dedup();
+        let roles =
+            selectors.iter().filter(|selector| matches!(selector, Selector::Coordinator | Selector::Primary));
+        let named =
+            roles.filter_map(|role| self.select(*role).first().map(|node| format!("; {role} is {node}")));
+        named.collect()
     }
 
     fn act(&mut self, step: u32, action: &Action) {
@@ -289,14 +317,6 @@ impl World<'_> {
             self.forced_expiries.insert(node, now);
             self.server_handles(ServerInput::ExpireSession { session });
         }
-    }
-
-    /// The node whose client holds that session.
-    pub(super) fn owner_of(&self, session: zeromaster_zookeeper::SessionId) -> Option<NodeNumber> {
-        let owns = |machine: &&Machine| {
-            machine.process.as_ref().is_some_and(|process| process.client.session() == Some(session))
-        };
-        self.machines.iter().find(owns).map(|machine| machine.number)
     }
 
     fn operator(&mut self, step: u32, at: Selector, action: OperatorAction) {

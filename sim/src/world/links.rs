@@ -10,7 +10,7 @@ use crate::time::SimTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use zeromaster_zookeeper::{
-    ClientInput, ClientMessage, ConnectionId, ServerInput, ServerMessage, ServerOutput,
+    ClientInput, ClientMessage, ConnectionId, ServerInput, ServerMessage, ServerOutput, SessionId,
 };
 
 /// One direction of a connection.
@@ -197,13 +197,17 @@ impl World<'_> {
                 let _ = session;
             }
             ServerOutput::SessionExpired { session } => {
-                let whose = self.owner_of(session).map_or_else(String::new, |node| format!(" of {node}"));
+                let whose = self.whose(session);
                 self.note("zk", "expired", |_| format!("session {session}{whose}"));
             }
             ServerOutput::SessionClosed { session } => {
-                let whose = self.owner_of(session).map_or_else(String::new, |node| format!(" of {node}"));
+                let whose = self.whose(session);
                 self.note("zk", "closed", |_| format!("session {session}{whose}"));
             }
         }
+    }
+
+    fn whose(&self, session: SessionId) -> String {
+        self.session_owners.get(&session).map_or_else(String::new, |node| format!(" of {node}"))
     }
 }

@@ -33,7 +33,7 @@ use zeromaster_core::operator::RequestId;
 use zeromaster_core::status::Version;
 use zeromaster_zookeeper::{
     Client, ClientConfig, ClientInput, ClientMessage, ClientOutput, ConnectionId, Server, ServerInput,
-    ServerMessage,
+    ServerMessage, SessionId,
 };
 
 /// The one ZooKeeper server, until there are more.
@@ -121,6 +121,8 @@ pub(crate) struct World<'a> {
     links: Links,
     session_timeout: Duration,
     forced_expiries: BTreeMap<NodeNumber, SimTime>,
+    /// Whose session is whose, for the words.
+    session_owners: BTreeMap<SessionId, NodeNumber>,
     put_out: BTreeMap<NodeNumber, SimTime>,
     /// The node that a step of the plan chose when it began, for when it ends.
     chosen: BTreeMap<u32, Vec<NodeNumber>>,
@@ -159,6 +161,7 @@ impl<'a> World<'a> {
             links: Links::default(),
             session_timeout: setup.negotiated_timeout(scenario),
             forced_expiries: BTreeMap::new(),
+            session_owners: BTreeMap::new(),
             put_out: BTreeMap::new(),
             chosen: BTreeMap::new(),
             requests: 0,
@@ -676,6 +679,9 @@ impl<'a> World<'a> {
             SessionState::Lost => ("lost", "ZooKeeper session lost".to_owned(), None),
             SessionState::Closed => return,
         };
+        if let SessionState::Connected { session, .. } = state {
+            self.session_owners.insert(session, node);
+        }
         if let Some(process) = &mut self.machine_mut(node).process {
             process.session_since = since;
         }

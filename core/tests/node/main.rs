@@ -1,0 +1,12 @@
+//! One node, seen from outside: what goes in, what comes out, and what it believes.
+
+mod connection;
+mod convergence;
+mod harness;
+mod joining;
+mod monitor;
+mod office;
+mod reachable;
+mod reading;
+mod strategies;
+mod zookeeper;
