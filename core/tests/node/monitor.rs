@@ -306,6 +306,23 @@ fn h8_a_connected_node_that_says_so_changes_nothing() {
     check(connected(), Membership::Connected { attempt: ATTEMPT }, &[], &Ordered::Nothing, "CONNECTED");
 }
 
+/// Whatever the new status is: the heartbeat was sent in the old one (spec 2.9 item 8).
+#[test]
+fn a_heartbeat_older_than_its_node_s_status_says_nothing_about_it() {
+    let mut bench = Bench::with_member();
+    let attempt = bench.attempt(2);
+    bench.beat(2, Membership::Connected { attempt });
+    bench.pass(TICK);
+    let (epoch, node, incarnation) = (bench.epoch(), identifier(2), Incarnation(1));
+    let reported = out(DisconnectionCode::StartupFailure, attempt);
+    bench.receive(2, Message::NodeReport { epoch, node, incarnation, reported });
+    bench.take();
+    bench.pass(INTERVAL);
+    let effects = bench.take();
+    assert_eq!((told(&effects, 2), orders(&effects, 2)), (vec![], vec![]));
+    assert_eq!(bench.code(2), Some(DisconnectionCode::StartupFailure));
+}
+
 #[test]
 fn a_heartbeat_is_judged_once() {
     let mut bench = coordinator_that_knows(connecting());

@@ -1,0 +1,154 @@
+//! The arguments.
+
+use crate::exit::Exit;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+use zeromaster_core::rules::Rules;
+use zeromaster_sim::plan::{NODES_MAX, parse_duration};
+
+/// What would this NiFi cluster do under these faults, and how long until it is whole again? Simulated, from a real
+/// nifi.properties, the same every time.
+#[derive(Parser, Debug)]
+#[command(name = "zeromaster", version, max_term_width = 110, after_help = Exit::LEGEND)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Run(RunArguments),
+    Fuzz(FuzzArguments),
+    /// List the scenario files in a folder, with what each is about
+    Scenarios(ScenariosArguments),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+}
+
+/// Run a cluster once, and print what happens
+///
+/// With a scenario file: that. With --drawn: the scenario that is drawn from the seed. With --nodes or --properties
+/// alone: the start of a cluster, until every node is CONNECTED. With nothing: a story of three nodes on NiFi's shipped
+/// defaults, who vote, lose their coordinator, and find another.
+#[derive(Args, Debug)]
+#[command(after_help = Exit::LEGEND)]
+pub struct RunArguments {
+    /// A scenario file
+    pub file: Option<PathBuf>,
+
+    /// Settles everything that the scenario leaves open [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Draw the scenario from the seed as well
+    #[arg(long, requires = "seed", conflicts_with_all = ["file", "nodes", "properties", "firewall"])]
+    pub drawn: bool,
+
+    /// Print the scenario as a file instead of running it; that file runs to the same timeline
+    #[arg(long)]
+    pub print_plan: bool,
+
+    /// How many nodes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
+    pub nodes: Option<u32>,
+
+    /// A real nifi.properties, for every node
+    #[arg(long, value_name = "FILE")]
+    pub properties: Option<PathBuf>,
+
+    /// A firewall file as nifi.cluster.firewall.file names one; node n3 is the host n3 with the address 10.0.0.3
+    #[arg(long, value_name = "FILE")]
+    pub firewall: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub rules: RulesArgument,
+
+    /// Run at least that long, such as "10 mins" or 600s of simulated time
+    #[arg(long, value_name = "T", value_parser = parse_duration)]
+    pub until: Option<Duration>,
+
+    /// How to print the timeline
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// Print the verdict without the timeline
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Whose rules.
+#[derive(Args, Debug)]
+pub struct RulesArgument {
+    /// Whose rules the nodes follow: the protocol as it should be, or a version of NiFi
+    #[arg(long = "rules", value_name = "NAME", value_parser = PossibleValuesParser::new(Rules::NAMES))]
+    pub name: Option<String>,
+}
+
+/// How a timeline is printed.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs: an entry as JSON in each line
+    Jsonl,
+}
+
+/// Run many seeds, and print what breaks
+///
+/// Each seed draws a scenario of its own; with a scenario file, that scenario is run under each seed. What is found is
+/// printed in the order of the seeds, the same whatever the number of jobs.
+#[derive(Args, Debug)]
+#[command(after_help = Exit::LEGEND)]
+pub struct FuzzArguments {
+    /// A scenario file to run, instead of drawn scenarios
+    pub file: Option<PathBuf>,
+
+    /// From the first seed up to, but not including, the second
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
+    pub seeds: Range<u64>,
+
+    /// How many runs at a time [default: one for each core]
+    #[arg(long, value_name = "J")]
+    pub jobs: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    pub rules: RulesArgument,
+}
+
+#[derive(Args, Debug)]
+pub struct ScenariosArguments {
+    /// Where to look, in folders below too
+    #[arg(value_name = "DIR", default_value = "scenarios")]
+    pub directory: PathBuf,
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let expected = "expected two seeds such as 0..1000, the smaller first";
+    let (start, end) = text.split_once("..").ok_or(expected)?;
+    let seed = |text: &str| text.parse::<u64>().map_err(|_| expected);
+    let seeds = seed(start)?..seed(end)?;
+    if seeds.is_empty() { Err(expected.to_owned()) } else { Ok(seeds) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_make_sense_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn seeds_are_a_range_that_is_not_empty() {
+        assert_eq!(parse_seeds("0..200"), Ok(0..200));
+        for wrong in ["", "5", "5..", "..5", "5..5", "6..5", "0..=5", "-1..5", "a..b"] {
+            assert!(parse_seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

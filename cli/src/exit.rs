@@ -1,0 +1,51 @@
+//! The exit codes.
+
+use std::process::ExitCode;
+use zeromaster_sim::Verdict;
+
+/// How the command ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// Everything that was promised held.
+    Passed,
+    /// A liveness property was violated.
+    NotConverged,
+    /// A safety property was violated.
+    Violated,
+    /// The command cannot do what it was asked: an argument or a file is wrong.
+    Usage,
+    /// A bug of this program.
+    Bug,
+}
+
+impl Exit {
+    /// The codes, for the help.
+    pub const LEGEND: &str = "\
+Exit codes:
+    0  passed, or excused: what did not hold was not promised under these faults
+    1  a safety property was violated
+    2  an argument or a file is wrong
+    3  a liveness property was violated: the cluster did not find itself again in time
+  101  a bug of this program";
+
+    /// How a command ends after one run.
+    pub fn of(verdict: &Verdict) -> Exit {
+        match verdict {
+            Verdict::Passed | Verdict::Excused => Exit::Passed,
+            Verdict::Violated => Exit::Violated,
+            Verdict::NotConverged => Exit::NotConverged,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Passed => 0,
+            Exit::Violated => 1,
+            Exit::Usage => 2,
+            Exit::NotConverged => 3,
+            Exit::Bug => 101,
+        })
+    }
+}

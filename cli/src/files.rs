@@ -1,0 +1,80 @@
+//! Reading files, with errors that name the file.
+
+use crate::complaint::Complaint;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use zeromaster_core::properties::{NifiProperties, key};
+use zeromaster_core::rules::Rules;
+use zeromaster_sim::properties::{LIVENESS, SAFETY};
+use zeromaster_sim::scenario::{Known, Scenario};
+
+/// The names that a scenario may use.
+pub const KNOWN: Known<'_> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
+
+/// A file and what it says.
+#[derive(Clone, Debug)]
+pub struct TextFile {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl TextFile {
+    /// Reads a file of text. Real property files are not always UTF-8; NiFi reads them as Latin-1.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Result<TextFile, Complaint> {
+        let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => error.into_bytes().into_iter().map(char::from).collect(),
+        };
+        Ok(TextFile { path: path.to_owned(), text })
+    }
+
+    /// The path of a file that this one names.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.path.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+    }
+
+    /// The line, from 1, on which `word` stands first.
+    pub fn line_of(&self, word: &str) -> Option<usize> {
+        self.text.lines().position(|line| line.contains(word)).map(|index| index + 1)
+    }
+}
+
+/// Why a file or a folder cannot be read.
+pub fn unreadable(path: &Path, error: &std::io::Error) -> Complaint {
+    match error.kind() {
+        ErrorKind::NotFound => Complaint::about(path, "there is no such file or folder"),
+        _ => Complaint::about(path, error),
+    }
+}
+
+/// Reads a scenario file.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn read_scenario(path: &Path) -> Result<(TextFile, Scenario), Complaint> {
+    let file = TextFile::read(path)?;
+    let scenario =
+        Scenario::parse(&file.text, &KNOWN).map_err(|error| Complaint::about(&file.path, error))?;
+    Ok((file, scenario))
+}
+
+/// The firewall file that a nifi.properties names, if it names one that can be read. One that cannot is talked about on
+/// standard error: the file was taken from another machine, and the firewall's may have stayed there.
+pub fn named_firewall(properties: &TextFile) -> Option<TextFile> {
+    let read = NifiProperties::parse(&properties.text);
+    let name = read.get(key::FIREWALL_FILE).filter(|name| !name.is_empty())?;
+    let path = properties.beside(name);
+    match TextFile::read(&path) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            let line = read.line(key::FIREWALL_FILE).unwrap_or_default();
+            let place = format!("{}: line {line}: {}", properties.path.display(), key::FIREWALL_FILE);
+            eprintln!("{place}: {error}; the run goes on without a firewall");
+            None
+        }
+    }
+}

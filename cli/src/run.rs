@@ -1,0 +1,73 @@
+//! `zeromaster run`: one run, its timeline, and its story when something broke.
+
+use crate::args::{Format, RunArguments};
+use crate::complaint::Complaint;
+use crate::exit::Exit;
+use crate::output::print;
+use crate::panics;
+use crate::subject::Subject;
+use std::fmt::Write as _;
+use zeromaster_sim::report::report;
+use zeromaster_sim::run::run_with;
+use zeromaster_sim::{Options, Outcome, Verdict};
+
+/// Runs what the arguments say.
+///
+/// # Errors
+/// When an argument or a file is wrong.
+pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
+    let subject = Subject::to_run(arguments)?;
+    if arguments.print_plan {
+        print(&subject.scenario.to_toml())?;
+        return Ok(Exit::Passed);
+    }
+    let seed = subject.scenario.seed;
+    let replay = subject.replay.line(seed);
+    let options = Options { timeline: !arguments.quiet };
+    let Ok(outcome) = panics::catch(|| run_with(&subject.scenario, &subject.setup, seed, options)) else {
+        eprintln!("this is a bug of zeromaster; the line that shows it again:\n  {replay}");
+        return Ok(Exit::Bug);
+    };
+    if let Some(timeline) = &outcome.timeline {
+        print(&match arguments.format {
+            Format::Text => timeline.to_text(),
+            Format::Jsonl => timeline.to_json_lines(),
+        })?;
+    }
+    conclude(arguments, &outcome, &replay)?;
+    Ok(Exit::of(&outcome.verdict))
+}
+
+/// Says what is not in the timeline: the verdict if there is none, and the report of a violation.
+fn conclude(arguments: &RunArguments, outcome: &Outcome, replay: &str) -> Result<(), Complaint> {
+    let mut text = String::new();
+    if arguments.quiet {
+        let _ = writeln!(text, "{}", verdict(outcome));
+    }
+    if matches!(outcome.verdict, Verdict::Violated | Verdict::NotConverged) {
+        let report = report(outcome, replay).unwrap_or_default();
+        let _ = write!(text, "\n{report}its plan as a scenario file:\n  {replay} --print-plan\n");
+    }
+    match arguments.format {
+        Format::Text => print(&text).map(|_| ()),
+        // Who reads JSON lines wants nothing else among them.
+        Format::Jsonl => {
+            eprint!("{text}");
+            Ok(())
+        }
+    }
+}
+
+fn verdict(outcome: &Outcome) -> String {
+    match outcome.verdict {
+        Verdict::Passed => format!("passed at {} s", outcome.ended_at),
+        Verdict::Violated => format!("violated at {} s", outcome.ended_at),
+        Verdict::NotConverged => format!("not converged at {} s", outcome.ended_at),
+        Verdict::Excused => {
+            let excused = outcome.violations.iter().filter_map(|violation| {
+                Some(format!("{}: {}", violation.property, violation.excuse.as_ref()?))
+            });
+            format!("excused at {} s\n  {}", outcome.ended_at, excused.collect::<Vec<_>>().join("\n  "))
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What is run: a scenario with its configuration, put together from files and arguments.
+
+use crate::args::{FuzzArguments, RunArguments};
+use crate::complaint::Complaint;
+use crate::files::{KNOWN, TextFile, named_firewall, read_scenario};
+use crate::replay::Replay;
+use std::path::Path;
+use zeromaster_sim::draw::draw;
+use zeromaster_sim::plan::show_duration;
+use zeromaster_sim::scenario::Scenario;
+use zeromaster_sim::setup::{Setup, SetupError};
+
+/// The story that is told when nothing else is asked for.
+const STORY: &str = include_str!("story.toml");
+
+/// How many nodes start when nobody says how many.
+const NODES: u32 = 3;
+
+/// A scenario that can be run.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub scenario: Scenario,
+    pub setup: Setup,
+    /// How to run it again.
+    pub replay: Replay,
+}
+
+/// A scenario in the making, with the files that say what.
+struct Draft {
+    scenario: Scenario,
+    file: Option<TextFile>,
+    properties: Option<TextFile>,
+    firewall: Option<TextFile>,
+}
+
+impl Subject {
+    /// What `run` is asked to run.
+    ///
+    /// # Errors
+    /// When an argument or a file is wrong.
+    pub fn to_run(arguments: &RunArguments) -> Result<Subject, Complaint> {
+        let mut draft = Draft::begin(arguments)?;
+        let scenario = &mut draft.scenario;
+        if let Some(rules) = &arguments.rules.name {
+            scenario.rules.clone_from(rules);
+        }
+        if let Some(until) = arguments.until {
+            scenario.until = Some(scenario.until.map_or(until, |other| other.max(until)));
+        }
+        if let Some(seed) = arguments.seed {
+            scenario.seed = seed;
+        }
+        draft.read_files(arguments.properties.as_deref(), arguments.firewall.as_deref())?;
+        draft.finish(replay(arguments))
+    }
+
+    /// The scenario that `fuzz` runs under all of its seeds; `None` when it is to draw them.
+    ///
+    /// # Errors
+    /// When an argument or a file is wrong.
+    pub fn to_fuzz(arguments: &FuzzArguments) -> Result<Option<Subject>, Complaint> {
+        let Some(path) = &arguments.file else { return Ok(None) };
+        let mut draft = Draft::of_file(path)?;
+        if let Some(rules) = &arguments.rules.name {
+            draft.scenario.rules.clone_from(rules);
+        }
+        draft.read_files(None, None)?;
+        let replay = Replay::new().path(path).option("--rules", arguments.rules.name.as_deref());
+        draft.finish(replay).map(Some)
+    }
+}
+
+impl Draft {
+    fn begin(arguments: &RunArguments) -> Result<Draft, Complaint> {
+        if let Some(path) = &arguments.file {
+            let mut draft = Draft::of_file(path)?;
+            if let Some(nodes) = arguments.nodes {
+                draft.resize(nodes)?;
+            }
+            return Ok(draft);
+        }
+        let scenario = match arguments.seed.filter(|_| arguments.drawn) {
+            Some(seed) => draw(seed),
+            None if arguments.nodes.is_some() || arguments.properties.is_some() => {
+                start_up(arguments.nodes.unwrap_or(NODES))
+            }
+            None => built_in(STORY),
+        };
+        Ok(Draft { scenario, file: None, properties: None, firewall: None })
+    }
+
+    fn of_file(path: &Path) -> Result<Draft, Complaint> {
+        let (file, scenario) = read_scenario(path)?;
+        Ok(Draft { scenario, file: Some(file), properties: None, firewall: None })
+    }
+
+    /// Another number of nodes: what the scenario says of each must still make sense.
+    fn resize(&mut self, nodes: u32) -> Result<(), Complaint> {
+        self.scenario.nodes = nodes;
+        let checked = Scenario::parse(&self.scenario.to_toml(), &KNOWN);
+        self.scenario = checked.map_err(|error| {
+            // Its line is none of the file's.
+            let error = zeromaster_sim::scenario::ScenarioError { line: None, ..error };
+            let at = self.file.as_ref().map_or_else(String::new, |file| format!("{}: ", file.path.display()));
+            Complaint::new(format_args!("--nodes {nodes}: {at}{error}"))
+        })?;
+        Ok(())
+    }
+
+    /// Reads the files that the arguments name, or else those that the scenario names.
+    fn read_files(&mut self, properties: Option<&Path>, firewall: Option<&Path>) -> Result<(), Complaint> {
+        self.properties = match (properties, &self.scenario.properties) {
+            (Some(path), _) => Some(TextFile::read(path)?),
+            (None, Some(name)) => {
+                let path = self.file.as_ref().map_or_else(|| name.into(), |file| file.beside(name));
+                Some(TextFile::read(&path)?)
+            }
+            (None, None) => None,
+        };
+        self.firewall = match (firewall, &self.scenario.firewall, &self.properties) {
+            (Some(path), _, _) => Some(TextFile::read(path)?),
+            (None, None, Some(properties)) => named_firewall(properties),
+            (None, Some(_), _) | (None, None, None) => None,
+        };
+        if let Some(firewall) = &self.firewall {
+            self.scenario.firewall = Some(firewall.text.clone());
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, replay: Replay) -> Result<Subject, Complaint> {
+        let text = self.properties.as_ref().map(|file| file.text.as_str());
+        let setup = Setup::new(&self.scenario, text).map_err(|error| self.located(&error))?;
+        for warning in &setup.firewall_warnings {
+            match self.firewall.as_ref().or(self.file.as_ref()) {
+                Some(file) if self.firewall.is_some() => eprintln!("{}: {warning}", file.path.display()),
+                Some(file) => eprintln!("{}: cluster.firewall: {warning}", file.path.display()),
+                None => eprintln!("firewall: {warning}"),
+            }
+        }
+        if let Some(file) = &self.properties {
+            // A printed plan must find the file wherever it is put.
+            let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+            self.scenario.properties = Some(path.to_string_lossy().into_owned());
+        }
+        Ok(Subject { scenario: self.scenario, setup, replay })
+    }
+
+    /// The error with the file, and as far as is known the line, that it comes from.
+    fn located(&self, error: &SetupError) -> Complaint {
+        match (error, &self.properties, &self.file) {
+            (SetupError::Property(wrong), Some(properties), _) if wrong.line > 0 => {
+                Complaint::about(&properties.path, error)
+            }
+            // A value without a line was overridden in the scenario.
+            (SetupError::Property(wrong), _, Some(file)) => match file.line_of(&wrong.key) {
+                Some(line) => {
+                    Complaint::about(&file.path, format_args!("line {line}: cluster.nifi: {error}"))
+                }
+                None => Complaint::about(&file.path, format_args!("cluster.nifi: {error}")),
+            },
+            (SetupError::Config(_), Some(file), _) | (SetupError::Config(_), None, Some(file)) => {
+                Complaint::about(&file.path, error)
+            }
+            (SetupError::Property(_) | SetupError::Config(_) | SetupError::Rules(_), _, _) => {
+                Complaint::new(error)
+            }
+        }
+    }
+}
+
+/// A cluster that starts, and nothing more.
+fn start_up(nodes: u32) -> Scenario {
+    let all = if nodes == 1 { "one node" } else { "all nodes" };
+    let about = format!("The start of a cluster: {all} must be CONNECTED once the flow is elected.");
+    let scenario = built_in(&format!("about = {about:?}\n[cluster]\nnodes = {nodes}\n"));
+    assert!(scenario.plan.steps.is_empty(), "nothing happens at a start but the start");
+    scenario
+}
+
+fn built_in(text: &str) -> Scenario {
+    Scenario::parse(text, &KNOWN)
+        .unwrap_or_else(|error| unreachable!("a scenario of our own: {error}\n{text}"))
+}
+
+/// The arguments that led to a run, but for the seed and for how it is printed.
+fn replay(arguments: &RunArguments) -> Replay {
+    let mut replay = Replay::new();
+    if let Some(file) = &arguments.file {
+        replay = replay.path(file);
+    }
+    if arguments.drawn {
+        replay = replay.word("--drawn");
+    }
+    let path =
+        |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    replay
+        .option("--nodes", arguments.nodes.map(|nodes| nodes.to_string()).as_deref())
+        .option("--properties", path(&arguments.properties).as_deref())
+        .option("--firewall", path(&arguments.firewall).as_deref())
+        .option("--rules", arguments.rules.name.as_deref())
+        .option("--until", arguments.until.map(show_duration).as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_story_is_a_scenario_on_the_shipped_defaults() {
+        let story = built_in(STORY);
+        assert_eq!((story.nodes, story.nifi.len()), (NODES, 0));
+        assert_eq!(story.properties, None);
+        assert!(!story.plan.steps.is_empty());
+    }
+
+    #[test]
+    fn a_start_up_can_be_of_any_size() {
+        for nodes in [1, 2, 10_000] {
+            assert_eq!(start_up(nodes).nodes, nodes);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The command as people use it: what it prints where, and how it ends.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Runs the command with these arguments, separated by spaces, in the folder of this package.
+fn zeromaster(arguments: &str) -> Output {
+    command(arguments).output().expect("the command can be started")
+}
+
+fn command(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zeromaster"));
+    command.args(arguments.split(' ').filter(|word| !word.is_empty()));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("what it prints is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("what it says is text")
+}
+
+/// The command ends with `code`; what it printed.
+#[track_caller]
+fn check(arguments: &str, code: i32) -> String {
+    let output = zeromaster(arguments);
+    let (out, err) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(code), "zeromaster {arguments}\n{out}\n{err}");
+    out
+}
+
+/// The command ends with 2, prints nothing, and says this.
+#[track_caller]
+fn check_refused(arguments: &str, expected: &str) {
+    let output = zeromaster(arguments);
+    assert_eq!(output.status.code(), Some(2), "zeromaster {arguments}");
+    assert_eq!(stdout(&output), "", "zeromaster {arguments}");
+    let said = stderr(&output);
+    assert!(said.contains(expected), "zeromaster {arguments}\nsaid:     {said}\nexpected: {expected}");
+}
+
+/// A file of this test; `name` is unique among the tests.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder can be made");
+    std::fs::write(&path, text).expect("the file can be written");
+    path
+}
+
+/// A file of NiFi's; where it is absent, the test says so and passes.
+fn real_file(name: &str) -> Option<String> {
+    let path = Path::new("../../shared/data/nifi").join(name);
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists() {
+        eprintln!("skipped: there is no {}", path.display());
+        return None;
+    }
+    Some(path.display().to_string())
+}
+
+/// A coordinator sleeps longer than its ZooKeeper session lives.
+const SLEEPER: &str = r#"
+about = "A coordinator that slept through its own succession must not decide anything when it wakes."
+[cluster]
+nodes = 3
+nifi."nifi.cluster.flow.election.max.wait.time" = "10 secs"
+[[plan]]
+at = "60s"
+pause = "coordinator"
+for = "60s"
+"#;
+
+#[test]
+fn with_nothing_to_go_by_a_story_is_told() {
+    let story = check("run", 0);
+    for part in ["flow elected", "Cluster Coordinator", "crash", "[C C C]", "passed"] {
+        assert!(story.contains(part), "{part}\n{story}");
+    }
+    assert!(story.lines().count() < 80, "a minute is enough to read it");
+}
+
+#[test]
+fn a_cluster_of_any_size_starts_until_all_are_connected() {
+    for (nodes, states) in [(1, "[C]"), (3, "[C C C]"), (7, "[C C C C C C C]")] {
+        let timeline = check(&format!("run --nodes {nodes}"), 0);
+        let last = timeline.lines().last().unwrap_or_default();
+        assert!(last.contains(states) && last.contains("passed"), "{timeline}");
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_verdict() {
+    let sleeper = file("exit/sleeper.toml", SLEEPER);
+    let sleeper = sleeper.display();
+    check(&format!("run {sleeper} --quiet"), 0);
+    check(&format!("run {sleeper} --quiet --rules 1.28"), 1);
+
+    let asked_too_much =
+        SLEEPER.replace("[[plan]]", "[expect.eventually]\n\"all-connected\" = \"1ms\"\n[[plan]]");
+    let impatient = file("exit/impatient.toml", &asked_too_much);
+    check(&format!("run {} --quiet", impatient.display()), 3);
+    check(&format!("fuzz {} --seeds 0..3", impatient.display()), 3);
+    check(&format!("fuzz {sleeper} --seeds 0..3 --rules 1.28"), 1);
+    check(&format!("fuzz {sleeper} --seeds 0..3"), 0);
+    check("run --drawn", 2);
+    check("--help", 0);
+}
+
+#[test]
+fn a_violation_is_reported_with_the_line_that_shows_it_again() {
+    let sleeper = file("report/sleeper.toml", SLEEPER);
+    let arguments = format!("run {} --rules 1.28 --seed 4", sleeper.display());
+    let printed = check(&arguments, 1);
+    let (timeline, report) = printed.split_once("\nviolated: ").expect("there is a report");
+    assert!(timeline.starts_with("# seed 4 ") && timeline.contains("VIOLATED"), "{timeline}");
+    assert!(report.starts_with("one-acting-coordinator at 120.000 s"), "{report}");
+    assert!(report.contains("what each node believed:\n  n1: "), "{report}");
+    let replay = report.lines().find_map(|line| line.strip_prefix("  zeromaster ")).expect("there is a line");
+    assert_eq!(check(replay, 1), printed);
+
+    let lines = zeromaster(&format!("{arguments} --format jsonl"));
+    assert!(stdout(&lines).lines().all(|line| line.starts_with('{') && line.ends_with('}')));
+    assert!(stderr(&lines).contains("violated: one-acting-coordinator"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    for arguments in ["run --seed 3", "run --drawn --seed 11", "run --nodes 4 --seed 9 --format jsonl"] {
+        assert_eq!(check(arguments, 0), check(arguments, 0), "{arguments}");
+    }
+    assert_ne!(check("run --seed 3", 0), check("run --seed 4", 0));
+}
+
+#[test]
+fn a_printed_plan_runs_to_the_same_timeline() {
+    let properties = file("plan/nifi.properties", "nifi.cluster.flow.election.max.wait.time=7 secs\n");
+    let firewall = file("plan/firewall", "n1\nn2 # the third one stays out\r\n10.0.0.4/31\n");
+    let with_files =
+        format!("--nodes 4 --properties {} --firewall {}", properties.display(), firewall.display());
+    let drawn = (0..8).chain([u64::MAX]).map(|seed| format!("--drawn --seed {seed}"));
+    let others = ["", "--seed 5 --until 600s", "--nodes 2 --rules 1.28", &with_files].map(str::to_owned);
+    for (number, arguments) in drawn.chain(others).enumerate() {
+        let plan = check(&format!("run {arguments} --print-plan"), 0);
+        let path = file(&format!("plan/{number}.toml"), &plan);
+        let replayed = check(&format!("run {}", path.display()), 0);
+        assert_eq!(replayed, check(&format!("run {arguments}"), 0), "{arguments}\n{plan}");
+    }
+}
+
+#[test]
+fn what_is_found_does_not_depend_on_the_number_of_jobs() {
+    for arguments in ["fuzz --seeds 0..40", "fuzz --seeds 100..160 --rules 1.28"] {
+        let one = zeromaster(&format!("{arguments} --jobs 1"));
+        let two = zeromaster(&format!("{arguments} --jobs 2"));
+        assert_eq!((one.status, stdout(&one)), (two.status, stdout(&two)), "{arguments}");
+        assert!(stderr(&one).contains("runs per second"), "{arguments}");
+    }
+}
+
+#[test]
+fn findings_come_in_the_order_of_the_seeds_and_each_can_be_replayed() {
+    let found = check("fuzz --seeds 100..140 --rules 1.28", 1);
+    let seeds: Vec<u64> = found
+        .lines()
+        .filter_map(|line| line.strip_prefix("seed ")?.split(':').next()?.parse().ok())
+        .collect();
+    assert!(!seeds.is_empty() && seeds.is_sorted(), "{found}");
+    let replay = found.lines().find_map(|line| line.strip_prefix("  zeromaster ")).expect("there is a line");
+    let replayed = zeromaster(replay);
+    assert_eq!(replayed.status.code().map(|code| code == 0), Some(false), "{replay}");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_file_its_line_and_what_was_expected() {
+    let text = "# two lines\nnifi.cluster.is.node=true\nnifi.cluster.protocol.heartbeat.interval=5 apples\n";
+    let properties = file("wrong/nifi.properties", text);
+    let properties = properties.display();
+    let key = "nifi.cluster.protocol.heartbeat.interval";
+    check_refused(
+        &format!("run --properties {properties}"),
+        &format!("{properties}: line 3: {key} = 5 apples: expected a duration such as \"5 secs\""),
+    );
+
+    // From the scenario file the path of the properties file is short.
+    let head = "about = \"x\"\n[cluster]\nnodes = 2\n";
+    let names_it = file("wrong/names.toml", &format!("{head}properties = \"nifi.properties\"\n"));
+    check_refused(&format!("run {}", names_it.display()), &format!("{properties}: line 3: {key}"));
+    let overrides = file("wrong/overrides.toml", &format!("{head}nifi.\"{key}\" = \"5 apples\"\n"));
+    let overrides = overrides.display();
+    check_refused(
+        &format!("run {overrides}"),
+        &format!("{overrides}: line 4: cluster.nifi: {key} = 5 apples"),
+    );
+
+    let cut = file("wrong/cut.toml", &format!("{head}[[plan]]\nat = \"1s\"\ncut = \"n9 | rest\"\n"));
+    let cut = cut.display();
+    check_refused(&format!("run {cut}"), &format!("{cut}: line 6: cut: found n9, expected n1 to n2"));
+    check_refused(&format!("fuzz --seeds 0..5 {cut}"), &format!("{cut}: line 6: cut: found n9"));
+
+    let sleeper = file("wrong/small.toml", &SLEEPER.replace("coordinator\"\n", "n3\"\n"));
+    let sleeper = sleeper.display();
+    check_refused(&format!("run {sleeper} --nodes 2"), &format!("--nodes 2: {sleeper}: pause: found n3"));
+    check_refused("run nowhere.toml", "nowhere.toml: there is no such file");
+    check_refused("scenarios nowhere", "nowhere: there is no such file or folder");
+    check_refused("fuzz --seeds 5..5", "expected two seeds such as 0..1000");
+    check_refused("run --rules 3.0", "1.28");
+    check_refused("run --until later", "expected a duration");
+}
+
+#[test]
+fn a_firewall_file_is_used_if_it_is_where_the_properties_say() {
+    let wait = "nifi.cluster.flow.election.max.wait.time=5 secs\n";
+    let named = format!("{wait}nifi.cluster.firewall.file=./firewall\n");
+    let properties = file("firewall/here/nifi.properties", &named);
+    file("firewall/here/firewall", "n1\nn2\nnot a host\n");
+    let run = zeromaster(&format!("run --properties {}", properties.display()));
+    assert!(stdout(&run).contains("BLOCKED_BY_FIREWALL"), "{}", stdout(&run));
+    assert!(stderr(&run).contains("firewall: line 3: not a host: expected"), "{}", stderr(&run));
+
+    let properties = file("firewall/elsewhere/nifi.properties", &named);
+    let run = zeromaster(&format!("run --properties {}", properties.display()));
+    assert!(stdout(&run).lines().last().is_some_and(|line| line.contains("[C C C]")), "{}", stdout(&run));
+    assert!(stderr(&run).contains("line 2: nifi.cluster.firewall.file: "), "{}", stderr(&run));
+}
+
+#[test]
+fn scenario_files_are_listed_by_path_with_what_they_are_about() {
+    let folder = file("list/b/second.toml", "about = \"The second.\"\n[cluster]\nnodes = 1\n");
+    file("list/a.toml", "about = \"The first.\"\n[cluster]\nnodes = 1\n");
+    file("list/Cargo.toml", "[package]\n");
+    let folder = folder.parent().and_then(Path::parent).expect("it is in two folders").display().to_string();
+    let expected = format!("{folder}/a.toml         The first.\n{folder}/b/second.toml  The second.\n");
+    assert_eq!(check(&format!("scenarios {folder}"), 0), expected);
+    let broken = file("broken/a.toml", "about = 5\n");
+    check_refused(
+        &format!("scenarios {}", broken.parent().expect("a folder").display()),
+        "a.toml: line 1: about",
+    );
+}
+
+#[test]
+fn the_schema_is_json() {
+    let schema: serde_json::Value = serde_json::from_str(&check("schema", 0)).expect("it is JSON");
+    assert_eq!(schema["type"], "object");
+    assert!(schema["properties"]["plan"].is_object());
+}
+
+#[test]
+fn a_reader_may_leave_at_any_time() {
+    for arguments in ["run", "schema", "fuzz --seeds 0..30 --rules 1.28", "run --help"] {
+        let mut process =
+            command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        drop(process.stdout.take());
+        let output = process.wait_with_output().expect("it ends");
+        assert!(output.status.code().is_some_and(|code| code != 101), "{arguments}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("panicked"), "{arguments}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_real_file_starts_with_a_vote_that_lasts_as_long_as_it_says() {
+    for release in ["1.0.0", "1.28.1", "2.9.0"] {
+        let Some(properties) = real_file(&format!("{release}/nifi.properties")) else { continue };
+        let timeline = check(&format!("run --properties {properties} --nodes 5"), 0);
+        let elected = timeline.lines().find(|line| line.contains("flow elected")).expect("a flow is elected");
+        assert!(elected.trim_start().starts_with("300."), "{release}: {elected}");
+        assert!(timeline.lines().last().is_some_and(|line| line.contains("[C C C C C]")), "{timeline}");
+    }
+}
+
+#[test]
+fn the_system_tests_cluster_starts_within_seconds() {
+    let Some(properties) = real_file("system-test-cluster/node1.nifi.properties") else { return };
+    let timeline = check(&format!("run --properties {properties} --nodes 2"), 0);
+    let elected = timeline.lines().find(|line| line.contains("flow elected")).expect("a flow is elected");
+    let seconds = elected.trim_start().split('.').next();
+    assert!(matches!(seconds, Some("0" | "1")), "{elected}");
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = include_str!("../../README.md");
+    let sleeper = "../scenarios/zookeeper/session-expires-while-paused.toml";
+    let printed = check("run", 0) + &check(&format!("run {sleeper} --rules 1.28"), 1);
+    let is_entry = |line: &&str| {
+        let time = line.trim_start().split(' ').next().unwrap_or_default();
+        time.contains('.') && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let entries: Vec<&str> = readme.lines().filter(is_entry).collect();
+    assert!(entries.len() > 10, "the readme shows a timeline");
+    for entry in entries {
+        assert!(printed.lines().any(|line| line == entry), "no longer printed:\n{entry}\n{printed}");
+    }
+}
