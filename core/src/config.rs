@@ -15,6 +15,9 @@ use core::time::Duration;
 /// NiFi's "try again in 5 seconds" (spec 1.9).
 pub const TRY_LATER: Duration = Duration::from_secs(5);
 
+/// The longest that a node lets itself be put off: whatever a peer says, it asks again.
+pub const TRY_LATER_MAX: Duration = Duration::from_secs(60);
+
 /// How often an order is sent before the coordinator gives up (spec 1.9).
 pub const ORDER_ATTEMPTS: u32 = 10;
 

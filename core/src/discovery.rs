@@ -182,9 +182,14 @@ impl Registration {
         self.confirmed = false;
     }
 
-    /// Registers in a new session, or makes sure of it in a resumed one.
+    /// Registers in a new session, or makes sure of it in a resumed one; takes a registration back that is not wanted
+    /// any more.
     pub(crate) fn register(&self) -> Wish {
-        (self.wanted && !self.confirmed).then(|| self.create())
+        match (self.wanted, self.confirmed) {
+            (true, false) => Some(self.create()),
+            (false, true) => Some((Step::Unregister, Operation::Delete { path: self.path.clone() })),
+            (true, true) | (false, false) => None,
+        }
     }
 
     /// Takes the registration back, for the rest of this run.
@@ -197,6 +202,10 @@ impl Registration {
         match (step, result) {
             (Step::Register, Ok(_)) => {
                 self.confirmed = true;
+                None
+            }
+            (Step::Unregister, Ok(_) | Err(CoordinationError::NoNode)) => {
+                self.confirmed = false;
                 None
             }
             // A ghost: it belongs to this node's former session, and would vanish under us.
@@ -270,6 +279,18 @@ mod tests {
         let again = registration.completed(Step::ClearGhost, &Ok(Outcome::Deleted));
         assert!(matches!(again, Some((Step::Register, _))));
         registration.withdraw();
+        assert_eq!(registration.register(), None);
+    }
+
+    #[test]
+    fn a_registration_that_could_not_be_taken_back_is_taken_back_when_the_session_resumes() {
+        let node = NodeIdentifier::new(NodeId(1), Address::new("n1", 8443), Address::new("n1", 11443));
+        let mut registration = Registration::new(&Paths::new("/nifi"), &node, Incarnation(1));
+        registration.completed(Step::Register, &Ok(Outcome::Created { path: "/x".into(), czxid: 1 }));
+        registration.withdraw();
+        registration.completed(Step::Unregister, &Err(CoordinationError::ConnectionLoss));
+        assert!(matches!(registration.register(), Some((Step::Unregister, _))));
+        registration.completed(Step::Unregister, &Ok(Outcome::Deleted));
         assert_eq!(registration.register(), None);
     }
 }

@@ -2,6 +2,7 @@
 //! leave, and saying goodbye (spec 4).
 
 use super::{LoadFailure, Node};
+use crate::config::TRY_LATER_MAX;
 use crate::effect::{Durable, Effect, Effects};
 use crate::event::ClusterEvent;
 use crate::flow::{DataFlow, inherit};
@@ -56,7 +57,7 @@ impl Node {
                 }
             }
             ConnectionAnswer::TryLater { after, explanation } => {
-                self.ask_at = Some(now + after);
+                self.ask_at = Some(now + after.min(TRY_LATER_MAX));
                 if !core::mem::replace(&mut self.told_to_wait, true) {
                     effects.record(ClusterEvent::ToldToWait { explanation });
                 }
