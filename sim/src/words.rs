@@ -10,7 +10,7 @@ use zeromaster_core::message::Membership;
 use zeromaster_core::status::{ConnectionState, NodeStatus};
 
 /// `n3`, or the API address of a node that is none of ours.
-fn name(node: &NodeIdentifier) -> String {
+pub(crate) fn name(node: &NodeIdentifier) -> String {
     node_of_host(&node.socket.host).map_or_else(|| node.to_string(), |node: NodeNumber| node.to_string())
 }
 

@@ -1,6 +1,7 @@
 //! Who was put out stays out.
 
 use super::{Cluster, Finding, Incident, Observation, Property};
+use crate::words::name;
 use std::collections::{BTreeMap, BTreeSet};
 use zeromaster_core::effect::Effect;
 use zeromaster_core::event::ClusterEvent;
@@ -50,7 +51,7 @@ impl StaysOut {
         Finding::new(format!(
             "{} decides, and calls {} {}, which a person had put out",
             step.node,
-            status.node,
+            name(&status.node),
             status.state.name()
         ))
     }
@@ -140,7 +141,7 @@ impl Property for StaysOut {
                         finding = Finding::new(format!(
                             "{} made {} {}, which a person had put out",
                             step.node,
-                            after.node,
+                            name(&after.node),
                             after.state.name()
                         ));
                     }
@@ -201,6 +202,10 @@ impl Property for BlockedStaysOut {
         if step.cluster.common.permits(&connected.node.socket.host) {
             return None;
         }
-        Finding::new(format!("{} made {} CONNECTED, which the firewall blocks", step.node, connected.node))
+        Finding::new(format!(
+            "{} made {} CONNECTED, which the firewall blocks",
+            step.node,
+            name(&connected.node)
+        ))
     }
 }

@@ -29,7 +29,7 @@ impl Property for StaleCoordinatorHasNoEffect {
             *latest = epoch;
             return None;
         }
-        let changed = *step.before.table != **step.after.table()
+        let changed = step.before.table.as_ref().is_some_and(|table| table != step.after.table())
             || step.before.membership != *step.after.membership()
             || step
                 .effects

@@ -2,6 +2,7 @@
 
 use super::{Cluster, Finding, Incident, Observation, Property, Stimulus};
 use crate::plan::NodeNumber;
+use crate::words::name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,8 +145,9 @@ impl Property for NoFalseExpiry {
                 let silent = local.since(heard).saturating_sub(term.away_since(heard, interval, true));
                 if silent < window && early.is_none() {
                     early = Some(format!(
-                        "{} put {} out for lack of heartbeat after {silent:?} of silence, {window:?} are allowed",
-                        step.node, after.node
+                        "{} put {} out for lack of heartbeat after {silent:?} of silence, {window:?} are allowed (its own absence does not count)",
+                        step.node,
+                        name(&after.node)
                     ));
                 }
             } else if before.as_ref().is_none_or(|before| before.state != after.state) {
@@ -186,7 +188,7 @@ impl Property for SilenceDetectedInTime {
         }
         for event in step.events() {
             if let ClusterEvent::Transition { after, .. } = event {
-                self.since.insert((step.node, after.node.id), local);
+                self.since.insert((step.node, name(&after.node).id), local);
             }
         }
         None
@@ -224,7 +226,7 @@ impl Property for SilenceDetectedInTime {
                 if waits && silent > allowed {
                     return Finding::new(format!(
                         "{number} still calls {} {} after {silent:?} of silence, {allowed:?} are allowed",
-                        status.node,
+                        name(&status.node),
                         status.state.name()
                     ));
                 }

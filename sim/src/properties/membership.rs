@@ -1,6 +1,7 @@
 //! What CONNECTED means.
 
 use super::{Cluster, Finding, Incident, Observation, Property, version_of};
+use crate::words::name;
 use std::collections::BTreeMap;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::{Incarnation, NodeId};
@@ -108,7 +109,8 @@ impl Property for NewestConnectionWins {
                     {
                         return Finding::new(format!(
                             "{} made {} CONNECTED, which has not completed attempt {attempt}",
-                            step.node, after.node
+                            step.node,
+                            name(&after.node)
                         ));
                     }
                 }

@@ -118,7 +118,9 @@ pub enum Stimulus {
 /// What a node was before a step.
 #[derive(Clone, Debug)]
 pub struct Before {
-    pub(crate) table: Arc<StatusTable>,
+    /// Only of a node that coordinates, or that is told something by an earlier coordinator: to hold on to a table makes
+    /// its owner copy it when it changes.
+    pub(crate) table: Option<Arc<StatusTable>>,
     pub(crate) membership: Membership,
     /// The term that it held, open or not, and whether it acted under it.
     pub(crate) coordinated: Option<Epoch>,

@@ -24,12 +24,12 @@ impl Property for EveryTransitionRecorded {
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let coordinated = step.before.coordinated.is_some()
             && step.before.coordinated == step.after.coordinates(step.local);
-        if !coordinated || Arc::ptr_eq(&step.before.table, step.after.table()) {
+        let before = step.before.table.as_ref().filter(|_| coordinated)?;
+        if Arc::ptr_eq(before, step.after.table()) {
             return None;
         }
-        let changed = differing(&step.before.table, step.after.table());
-        for node in changed {
-            if let Some(problem) = unexplained(step, node) {
+        for node in differing(before, step.after.table()) {
+            if let Some(problem) = unexplained(step, before, node) {
                 return Finding::new(format!("{}'s table changed about {problem}", step.node));
             }
         }
@@ -45,8 +45,8 @@ fn differing(before: &StatusTable, after: &StatusTable) -> Vec<NodeId> {
 }
 
 /// Follows the recorded transitions of `node` from the old entry; what is wrong if they do not lead to the new one.
-fn unexplained(step: &Observation<'_>, node: NodeId) -> Option<String> {
-    let mut reached: Option<&Arc<NodeStatus>> = step.before.table.get(node);
+fn unexplained(step: &Observation<'_>, before: &StatusTable, node: NodeId) -> Option<String> {
+    let mut reached: Option<&Arc<NodeStatus>> = before.get(node);
     for event in step.events() {
         let ClusterEvent::Transition { before, after, .. } = event else { continue };
         if after.node.id == node {

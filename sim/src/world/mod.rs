@@ -30,7 +30,7 @@ use zeromaster_core::identity::{Address, Incarnation};
 use zeromaster_core::message::{Membership, Message};
 use zeromaster_core::node::{Input, LoadFailure, Node};
 use zeromaster_core::operator::RequestId;
-use zeromaster_core::status::Version;
+use zeromaster_core::status::{Epoch, Version};
 use zeromaster_zookeeper::{
     Client, ClientConfig, ClientInput, ClientMessage, ClientOutput, ConnectionId, Server, ServerInput,
     ServerMessage, SessionId,
@@ -306,6 +306,7 @@ impl<'a> World<'a> {
             pause: None,
             buffer: VecDeque::new(),
             wakes_at: None,
+            latest_epoch: Epoch::NONE,
             busy_until: now,
             session_since: None,
             connected_since: None,
@@ -451,10 +452,18 @@ impl<'a> World<'a> {
             self.effects = effects;
             return;
         };
+        let is_stale = match stimulus {
+            Stimulus::FromCoordinator { epoch, .. } => {
+                process.latest_epoch = process.latest_epoch.max(epoch);
+                epoch < process.latest_epoch
+            }
+            Stimulus::Heartbeat { .. } | Stimulus::Other => false,
+        };
+        let coordinated = process.node.coordinates(local);
         let before = Before {
-            table: process.node.table().clone(),
+            table: (is_stale || coordinated.is_some()).then(|| process.node.table().clone()),
             membership: process.node.membership().clone(),
-            coordinated: process.node.coordinates(local),
+            coordinated,
         };
         process.node.handle(local, input, &mut effects);
         process.connected_since = match (process.node.membership().is_connected(), process.connected_since) {

@@ -10,6 +10,7 @@ use zeromaster_core::effect::Durable;
 use zeromaster_core::flow::DataFlow;
 use zeromaster_core::identity::{Incarnation, NodeId};
 use zeromaster_core::node::{Input, Node};
+use zeromaster_core::status::Epoch;
 use zeromaster_core::time::Instant;
 use zeromaster_zookeeper::{Client, ClientInput, ConnectionId};
 
@@ -70,6 +71,8 @@ pub(crate) struct Running {
     pub(crate) buffer: VecDeque<Delivery>,
     /// When the wake-up that is scheduled next comes.
     pub(crate) wakes_at: Option<SimTime>,
+    /// The latest term of which a coordinator's message has reached it.
+    pub(crate) latest_epoch: Epoch,
     /// A slow process handles nothing before this.
     pub(crate) busy_until: SimTime,
     /// Since when its ZooKeeper session is attached without a break.

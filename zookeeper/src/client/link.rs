@@ -6,9 +6,10 @@ use crate::types::ConnectionId;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-/// At most so many requests and pings are unanswered at once: as many as ZooKeeper's servers take up before they
-/// throttle (`globalOutstandingLimit`).
-pub const UNANSWERED_MAX: usize = 1000;
+/// At most so many requests and pings are unanswered at once. A coordinator reads the registrations of its whole cluster
+/// at once, so this is well above the largest one; ZooKeeper's servers throttle earlier (`globalOutstandingLimit`, 1000),
+/// and answer all the same.
+pub const UNANSWERED_MAX: usize = 32_768;
 
 /// The longest that an attached client says nothing, however long the session timeout.
 const PING_INTERVAL_MAX: Duration = Duration::from_secs(10);
