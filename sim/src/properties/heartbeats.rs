@@ -188,7 +188,7 @@ impl Property for SilenceDetectedInTime {
         }
         for event in step.events() {
             if let ClusterEvent::Transition { after, .. } = event {
-                self.since.insert((step.node, name(&after.node).id), local);
+                self.since.insert((step.node, after.node.id), local);
             }
         }
         None
