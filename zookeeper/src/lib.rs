@@ -1,4 +1,5 @@
-//! ZooKeeper as pure state machines: one logical server, and the client's session; wires, clocks and recipes are left to others.
+//! ZooKeeper as pure state machines: the servers of an ensemble, a client's session, and the bytes between them; sockets,
+//! clocks and recipes are left to others.
 //!
 //! Nothing here reads a clock, opens a socket or draws a random number. Time is an argument, a [`core::time::Duration`]
 //! since an arbitrary zero of the monotonic clock of the machine that is called; two machines' times are never compared.
@@ -6,40 +7,53 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `types` | words both sides share: identities, stat, operations, replies, events |
+//! | `types`, `operation`, `acl`, `error` | words both sides share: identities, stat, operations, replies, events, codes |
 //! | `protocol` | the messages on one connection |
 //! | `path` | which paths are legal, and who is whose parent |
 //! | `tree` | the nodes; knows sessions only as owners of ephemeral nodes |
-//! | `watches` | one-shot watches, by path and by connection |
-//! | `sessions` | who is attached where, and in which bucket a session expires |
-//! | `server` | joins the four above |
+//! | `authentication` | credentials and the identities they prove |
+//! | `order` | the orders that ZooKeeper leaves open |
+//! | `transaction`, `replica` | one entry of the log, and what a server becomes by applying it |
+//! | `watches` | watches of all kinds, by path and by connection |
+//! | `sessions` | passwords of sessions |
+//! | `server` | one member of an ensemble: election, replication, sessions, requests |
+//! | `wire` | the bytes that stand for the messages of one connection |
 //! | `client` | one client's session: connecting, pings, watches held, states, lease |
 //!
-//! Deliberately absent: ACLs, `multi` and `check`, persistent watches, TTL nodes, and the deletion of empty containers.
+//! Deliberately absent: reconfiguration, quotas, SASL and TLS, local sessions, read-only mode, observers, and the bytes of
+//! ZooKeeper's own replication.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod acl;
+mod authentication;
 pub mod client;
+pub mod error;
+pub mod operation;
+mod order;
 mod path;
 pub mod protocol;
+mod replica;
 pub mod server;
-pub mod sessions;
+mod sessions;
+#[cfg(test)]
+mod tests;
+pub mod transaction;
 pub mod tree;
 pub mod types;
 mod watches;
+pub mod wire;
 
-#[cfg(test)]
-mod tests;
-
-pub use client::{Client, ClientConfig, ClientInput, ClientOutput, SessionState};
-pub use protocol::{ClientMessage, ServerMessage};
-pub use server::{Server, ServerConfig, ServerInput, ServerOutput};
-pub use sessions::Session;
-pub use tree::Tree;
-pub use types::{
-    ConnectionId, CreateMode, ErrorCode, EventKind, Operation, Password, Reply, SessionId, Stat, WatchEvent,
-    Zxid,
+pub use authentication::digest_of;
+pub use client::{
+    Client, ClientConfig, ClientInput, ClientOutput, Credentials, LeaseRule, Library, SessionState,
 };
+pub use error::ErrorCode;
+pub use operation::{ANY_VERSION, Create, CreateMode, CreateRequest, Operation, Reply};
+pub use protocol::{ClientMessage, ServerMessage};
+pub use server::{Role, Server, ServerConfig, ServerInput, ServerOutput, ServerRecord};
+pub use tree::Tree;
+pub use types::{ConnectionId, Data, EventKind, Password, Release, SessionId, Stat, WatchEvent, Zxid};

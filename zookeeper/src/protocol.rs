@@ -2,9 +2,11 @@
 //!
 //! A connection carries them in order in both directions, and nothing arrives after a close.
 
-use crate::types::{ErrorCode, Operation, Password, Reply, SessionId, WatchEvent, Zxid};
+use crate::error::ErrorCode;
+use crate::operation::{Operation, Reply};
+use crate::types::{Password, SessionId, WatchEvent, Zxid};
+use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -22,28 +24,26 @@ pub enum ClientMessage {
     },
     /// Keeps an idle session alive.
     Ping,
+    /// Shows credentials. Every connection has to do it anew.
+    Authenticate {
+        /// Numbers the request; −4 with ZooKeeper's own clients.
+        xid: i32,
+        /// The scheme.
+        scheme: String,
+        /// The credentials; for `digest`, user and password with a colon between.
+        credentials: Arc<[u8]>,
+    },
     /// Asks for an operation.
     Request {
         /// Numbers the request on this connection.
-        xid: u32,
+        xid: i32,
         /// What is asked.
         operation: Operation,
-    },
-    /// Arms again the one-shot watches that an earlier connection of the session took with it. It has no reply.
-    SetWatches {
-        /// Changes after this transaction were missed.
-        relative_zxid: Zxid,
-        /// Paths whose data was watched.
-        data: Vec<Arc<str>>,
-        /// Paths whose creation was watched.
-        exist: Vec<Arc<str>>,
-        /// Paths whose children were watched.
-        child: Vec<Arc<str>>,
     },
     /// Ends the session, as a transaction.
     CloseSession {
         /// Numbers the request on this connection.
-        xid: u32,
+        xid: i32,
     },
 }
 
@@ -69,17 +69,24 @@ pub enum ServerMessage {
     /// Answers a request.
     Reply {
         /// The number of the request.
-        xid: u32,
-        /// The transaction of a write; for a read, the newest transaction of the server.
+        xid: i32,
+        /// The newest transaction of the server: of a write, its own.
         zxid: Zxid,
         /// The outcome.
         result: Result<Reply, ErrorCode>,
     },
     /// A watch went off.
-    Event(WatchEvent),
+    Event {
+        /// What it tells.
+        event: WatchEvent,
+        /// The transaction that set it off; `None` when it makes up for a change that was missed, and with 3.8.
+        zxid: Option<Zxid>,
+    },
     /// The session has ended as asked.
     SessionClosed {
         /// The number of the request.
-        xid: u32,
+        xid: i32,
+        /// The transaction that ended it.
+        zxid: Zxid,
     },
 }

@@ -1,7 +1,6 @@
-//! The words that client and server share: identities, stat, operations, replies and events; behaviour is left to others.
+//! The identities and numbers that client and server share; operations and messages are left to others.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -17,21 +16,78 @@ impl fmt::Display for SessionId {
 
 /// What a client must show to attach to its session again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct Password(pub u64);
+pub struct Password(pub [u8; 16]);
 
-/// One TCP connection, numbered by the client's side. Never used twice.
+impl Password {
+    /// No session's password. A client that has no session yet shows it.
+    pub const NONE: Password = Password([0; 16]);
+}
+
+/// One TCP connection of a client, numbered by whoever opens it. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ConnectionId(pub u64);
 
-/// The number of a transaction. Every write takes one, also a write that fails, and so does opening or closing a session.
+/// The number of a transaction: the leader's epoch in the upper half, a counter in the lower one. Every write takes
+/// one, also a write that fails, and so does opening or closing a session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Zxid(pub u64);
+
+impl Zxid {
+    /// What stands for no transaction in the header of a reply; −1 on the wire. It is not the newest of all.
+    pub const NONE: Zxid = Zxid(u64::MAX);
+
+    /// The first number of an epoch; no transaction has it.
+    #[must_use]
+    pub const fn first_of(epoch: u32) -> Self {
+        Zxid((epoch as u64) << 32)
+    }
+
+    /// The epoch of the leader that gave the number.
+    #[must_use]
+    pub const fn epoch(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Whether the next number would be one of the next epoch.
+    #[must_use]
+    pub const fn is_last_of_epoch(self) -> bool {
+        self.0 & 0xffff_ffff == 0xffff_ffff
+    }
+
+    /// The number after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Zxid(self.0 + 1)
+    }
+}
 
 impl fmt::Display for Zxid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)
     }
 }
+
+/// Which ZooKeeper a server behaves like, where releases differ.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Release {
+    /// 3.8.0 with what Debian 12 has mended in it: it keeps events from those who may not read the node (ZOOKEEPER-4799).
+    V3_8_0,
+    /// 3.9.5.
+    #[default]
+    V3_9_5,
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Release::V3_8_0 => "3.8.0",
+            Release::V3_9_5 => "3.9.5",
+        })
+    }
+}
+
+/// The data of a node. `None` is what the wire calls null; it is not the same as empty.
+pub type Data = Option<Arc<[u8]>>;
 
 /// What is known of a node besides its data.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -42,11 +98,11 @@ pub struct Stat {
     pub mzxid: Zxid,
     /// The transaction that last created or deleted a direct child; `czxid` while there was none.
     pub pzxid: Zxid,
-    /// Milliseconds of the server's clock at creation.
-    pub ctime: u64,
-    /// Milliseconds of the server's clock at the last change of the data.
-    pub mtime: u64,
-    /// How often the data was set. Never −1: from −2 it goes to 0.
+    /// Milliseconds of the leader's wall clock at creation. Not monotonic.
+    pub ctime: i64,
+    /// Milliseconds of the leader's wall clock at the last change of the data. Not monotonic.
+    pub mtime: i64,
+    /// How often the data was set. It wraps, and does not skip the −1 that a client asks for any version with.
     pub version: i32,
     /// Children created plus children deleted. The nodes of a fresh server were never created and show less than 0.
     pub cversion: i32,
@@ -55,193 +111,10 @@ pub struct Stat {
     /// Whose ephemeral node this is; `None` for all other kinds, containers too.
     pub ephemeral_owner: Option<SessionId>,
     /// Bytes of data.
-    pub data_length: u32,
+    pub data_length: i32,
     /// Direct children.
-    pub num_children: u32,
+    pub num_children: i32,
 }
-
-/// What kind of node to create.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum CreateMode {
-    /// Stays until it is deleted.
-    Persistent,
-    /// As `Persistent`, with a number of ten digits appended to the name.
-    PersistentSequential,
-    /// Goes away with the session that created it, and has no children.
-    Ephemeral,
-    /// As `Ephemeral`, with a number of ten digits appended to the name.
-    EphemeralSequential,
-    /// As `Persistent`. The sweep that deletes a container which has become empty is left out.
-    Container,
-}
-
-impl CreateMode {
-    /// Whether a number is appended to the name.
-    #[must_use]
-    pub const fn is_sequential(self) -> bool {
-        match self {
-            CreateMode::PersistentSequential | CreateMode::EphemeralSequential => true,
-            CreateMode::Persistent | CreateMode::Ephemeral | CreateMode::Container => false,
-        }
-    }
-
-    /// Whether the node goes away with its session.
-    #[must_use]
-    pub const fn is_ephemeral(self) -> bool {
-        match self {
-            CreateMode::Ephemeral | CreateMode::EphemeralSequential => true,
-            CreateMode::Persistent | CreateMode::PersistentSequential | CreateMode::Container => false,
-        }
-    }
-}
-
-/// What a client asks of the tree.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub enum Operation {
-    /// Creates a node below an existing one.
-    Create {
-        /// The node, without the number of a sequential one.
-        path: Arc<str>,
-        /// Its first data.
-        data: Arc<[u8]>,
-        /// Its kind.
-        mode: CreateMode,
-    },
-    /// Deletes a node without children.
-    Delete {
-        /// The node.
-        path: Arc<str>,
-        /// The version its data must have; `None` (or −1, as on the wire) for any.
-        version: Option<i32>,
-    },
-    /// Asks for the stat of a node.
-    Exists {
-        /// The node.
-        path: Arc<str>,
-        /// Whether to tell once of its creation, deletion or change of data.
-        watch: bool,
-    },
-    /// Reads a node.
-    GetData {
-        /// The node.
-        path: Arc<str>,
-        /// Whether to tell once of its deletion or change of data; nothing is watched when there is no node.
-        watch: bool,
-    },
-    /// Replaces the data of a node.
-    SetData {
-        /// The node.
-        path: Arc<str>,
-        /// Its new data.
-        data: Arc<[u8]>,
-        /// The version its data must have; `None` (or −1, as on the wire) for any.
-        version: Option<i32>,
-    },
-    /// Lists the children of a node.
-    GetChildren {
-        /// The node.
-        path: Arc<str>,
-        /// Whether to tell once of its deletion or of a child created or deleted; nothing is watched when there is no node.
-        watch: bool,
-    },
-    /// Waits until the server has applied what was decided before.
-    Sync {
-        /// Any path; nothing looks at it.
-        path: Arc<str>,
-    },
-}
-
-impl Operation {
-    /// Whether the operation is a transaction: it takes a zxid and needs the connection that owns the session.
-    #[must_use]
-    pub const fn is_write(&self) -> bool {
-        match self {
-            Operation::Create { .. } | Operation::Delete { .. } | Operation::SetData { .. } => true,
-            Operation::Exists { .. }
-            | Operation::GetData { .. }
-            | Operation::GetChildren { .. }
-            | Operation::Sync { .. } => false,
-        }
-    }
-}
-
-/// What an operation that succeeded gives back.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub enum Reply {
-    /// The node was created.
-    Created {
-        /// Its path, with the number of a sequential one.
-        path: Arc<str>,
-        /// Its stat.
-        stat: Stat,
-    },
-    /// The node was deleted.
-    Deleted,
-    /// The node exists.
-    Exists {
-        /// Its stat.
-        stat: Stat,
-    },
-    /// The node was read.
-    Data {
-        /// Its data.
-        data: Arc<[u8]>,
-        /// Its stat.
-        stat: Stat,
-    },
-    /// The data was replaced.
-    DataSet {
-        /// The stat after it.
-        stat: Stat,
-    },
-    /// The children were listed.
-    Children {
-        /// Their names (not paths), sorted. ZooKeeper promises no order.
-        children: Vec<Arc<str>>,
-        /// The stat of their parent.
-        stat: Stat,
-    },
-    /// The server has caught up.
-    Synced,
-}
-
-/// Why an operation did not succeed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub enum ErrorCode {
-    /// There is no such node, or no parent to create it under.
-    NoNode,
-    /// There is such a node already.
-    NodeExists,
-    /// The data has another version than was asked for.
-    BadVersion,
-    /// The node has children.
-    NotEmpty,
-    /// The parent is ephemeral.
-    NoChildrenForEphemerals,
-    /// The path is not legal here.
-    BadArguments,
-    /// The session is over.
-    SessionExpired,
-    /// The connection broke, or there was none. What was on its way may have happened, may still happen, or never will.
-    ConnectionLoss,
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ErrorCode::NoNode => "no such node",
-            ErrorCode::NodeExists => "the node exists",
-            ErrorCode::BadVersion => "another version of the data",
-            ErrorCode::NotEmpty => "the node has children",
-            ErrorCode::NoChildrenForEphemerals => "an ephemeral node has no children",
-            ErrorCode::BadArguments => "not a legal path",
-            ErrorCode::SessionExpired => "the session expired",
-            ErrorCode::ConnectionLoss => "connection lost, outcome unknown",
-        })
-    }
-}
-
-impl core::error::Error for ErrorCode {}
 
 /// What a watch tells of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -256,7 +129,7 @@ pub enum EventKind {
     NodeChildrenChanged,
 }
 
-/// A watch went off. It does not say what changed, and it is gone.
+/// A watch went off. It does not say what changed.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct WatchEvent {
     /// What happened.

@@ -1,59 +1,276 @@
-//! The server's table of one-shot watches, by path and by connection; what is sent to whom is left to the server.
+//! The server's watches, by path and by connection; what is sent to whom is left to the server.
+//!
+//! As on a real server there are two tables: one for the existence and the data of a node, one for its children.
 
-use crate::types::{ConnectionId, EventKind, WatchEvent};
-use alloc::collections::{BTreeMap, BTreeSet};
+mod table;
+#[cfg(test)]
+mod tests;
+
+use crate::error::ErrorCode;
+use crate::operation::{Operation, Reply, WatchLists};
+use crate::path::ROOT;
+use crate::tree::Tree;
+use crate::types::{ConnectionId, EventKind, Release, WatchEvent, Zxid};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use table::{Modes, Table};
+
+/// What a watch waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum WatchMode {
+    /// The next creation, deletion or change of data. Goes off once.
+    Data,
+    /// The next deletion, or creation or deletion of a child. Goes off once.
+    Child,
+    /// All of these, until it is taken away.
+    Persistent,
+    /// Creation, deletion and change of data of the node and of every node below it, until it is taken away.
+    Recursive,
+}
+
+/// Which watches a client names when it takes some away or asks for them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum WatchKind {
+    Children,
+    Data,
+    Any,
+    Persistent,
+    Recursive,
+}
+
+impl WatchKind {
+    /// Kinds 4 and 5 came with 3.9.2 (ZOOKEEPER-4472). Before that, and with other numbers, a server gets no further
+    /// than reading the request.
+    fn of(number: i32, release: Release) -> Result<Self, ErrorCode> {
+        match (number, release) {
+            (1, _) => Ok(WatchKind::Children),
+            (2, _) => Ok(WatchKind::Data),
+            (3, _) => Ok(WatchKind::Any),
+            (4, Release::V3_9_5) => Ok(WatchKind::Persistent),
+            (5, Release::V3_9_5) => Ok(WatchKind::Recursive),
+            (_, Release::V3_8_0 | Release::V3_9_5) => Err(ErrorCode::MarshallingError),
+        }
+    }
+}
 
 /// All watches of all connections. A watch belongs to its connection and goes with it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Watches {
+    release: Release,
     data: Table,
     child: Table,
 }
 
 impl Watches {
-    /// Arms a watch on the existence and data of `path`.
-    pub(crate) fn add_data(&mut self, path: &Arc<str>, connection: ConnectionId) {
-        self.data.add(path, connection);
+    pub(crate) fn new(release: Release) -> Self {
+        Watches { release, data: Table::default(), child: Table::default() }
     }
 
-    /// Arms a watch on the children of `path`.
-    pub(crate) fn add_child(&mut self, path: &Arc<str>, connection: ConnectionId) {
-        self.child.add(path, connection);
+    /// Arms a watch. With 3.8 a connection has one mode for each path and table, and the last one wins; with 3.9 it
+    /// keeps them all (ZOOKEEPER-4466).
+    pub(crate) fn add(&mut self, path: &Arc<str>, connection: ConnectionId, mode: WatchMode) {
+        let replace = match self.release {
+            Release::V3_8_0 => true,
+            Release::V3_9_5 => false,
+        };
+        match mode {
+            WatchMode::Data => self.data.add(path, connection, Modes::ONCE, replace),
+            WatchMode::Child => self.child.add(path, connection, Modes::ONCE, replace),
+            WatchMode::Persistent => {
+                self.data.add(path, connection, Modes::PERSISTENT, replace);
+                self.child.add(path, connection, Modes::PERSISTENT, replace);
+            }
+            WatchMode::Recursive => {
+                self.data.add(path, connection, Modes::RECURSIVE, replace);
+                match self.release {
+                    Release::V3_8_0 => self.child.add(path, connection, Modes::RECURSIVE, replace),
+                    Release::V3_9_5 => {}
+                }
+            }
+        }
     }
 
-    /// Takes the watches that `kind` at `path` sets off, and tells each connection once.
+    /// Arms what a read that asks for a watch arms, now that its outcome is known. Only `exists` watches for a node that
+    /// is not there.
+    pub(crate) fn register(
+        &mut self,
+        operation: &Operation,
+        result: &Result<Reply, ErrorCode>,
+        connection: ConnectionId,
+    ) {
+        match operation {
+            Operation::Exists { path, watch: true } if matches!(result, Ok(_) | Err(ErrorCode::NoNode)) => {
+                self.add(path, connection, WatchMode::Data);
+            }
+            Operation::GetData { path, watch: true } if result.is_ok() => {
+                self.add(path, connection, WatchMode::Data);
+            }
+            Operation::GetChildren { path, watch: true } | Operation::GetChildren2 { path, watch: true }
+                if result.is_ok() =>
+            {
+                self.add(path, connection, WatchMode::Child);
+            }
+            Operation::Exists { .. }
+            | Operation::GetData { .. }
+            | Operation::GetChildren { .. }
+            | Operation::GetChildren2 { .. }
+            | Operation::Create(_)
+            | Operation::Delete { .. }
+            | Operation::DeleteContainer { .. }
+            | Operation::SetData { .. }
+            | Operation::GetAcl { .. }
+            | Operation::SetAcl { .. }
+            | Operation::Sync { .. }
+            | Operation::Check { .. }
+            | Operation::Multi { .. }
+            | Operation::MultiRead { .. }
+            | Operation::SetWatches(_)
+            | Operation::AddWatch { .. }
+            | Operation::RemoveWatches { .. }
+            | Operation::CheckWatches { .. }
+            | Operation::GetEphemerals { .. }
+            | Operation::GetAllChildrenNumber { .. }
+            | Operation::WhoAmI
+            | Operation::Reconfig
+            | Operation::Malformed { .. }
+            | Operation::Unknown { .. } => {}
+        }
+    }
+
+    /// Serves `addWatch`: the mode is 0 for a persistent watch and 1 for a recursive one. Any path will do.
+    pub(crate) fn add_watch(
+        &mut self,
+        path: &Arc<str>,
+        mode: i32,
+        connection: ConnectionId,
+    ) -> Result<Reply, ErrorCode> {
+        let mode = match mode {
+            0 => WatchMode::Persistent,
+            1 => WatchMode::Recursive,
+            _ => return Err(ErrorCode::MarshallingError),
+        };
+        self.add(path, connection, mode);
+        Ok(Reply::WatchAdded)
+    }
+
+    /// Serves `removeWatches`. With 3.8 the kind names a table, whatever is in it.
+    pub(crate) fn remove(
+        &mut self,
+        path: &str,
+        kind: i32,
+        connection: ConnectionId,
+    ) -> Result<Reply, ErrorCode> {
+        let (data, child) = match (WatchKind::of(kind, self.release)?, self.release) {
+            (WatchKind::Any, Release::V3_8_0 | Release::V3_9_5) => (Modes::ALL, Modes::ALL),
+            (WatchKind::Children, Release::V3_8_0) => (Modes::NONE, Modes::ALL),
+            (WatchKind::Children, Release::V3_9_5) => (Modes::NONE, Modes::ONCE),
+            (WatchKind::Data, Release::V3_8_0) => (Modes::ALL, Modes::NONE),
+            (WatchKind::Data, Release::V3_9_5) => (Modes::ONCE, Modes::NONE),
+            (WatchKind::Persistent, Release::V3_8_0 | Release::V3_9_5) => {
+                (Modes::PERSISTENT, Modes::PERSISTENT)
+            }
+            (WatchKind::Recursive, Release::V3_8_0 | Release::V3_9_5) => (Modes::RECURSIVE, Modes::NONE),
+        };
+        let child_removed = self.child.remove(path, connection, child);
+        let data_removed = self.data.remove(path, connection, data);
+        if child_removed || data_removed { Ok(Reply::WatchesRemoved) } else { Err(ErrorCode::NoWatcher) }
+    }
+
+    /// Serves `checkWatches`.
+    pub(crate) fn check(&self, path: &str, kind: i32, connection: ConnectionId) -> Result<Reply, ErrorCode> {
+        let kind = WatchKind::of(kind, self.release)?;
+        let found = match self.release {
+            Release::V3_8_0 => self.is_watched(path, kind)?,
+            Release::V3_9_5 => self.has(path, kind, connection),
+        };
+        if found { Ok(Reply::WatchesChecked) } else { Err(ErrorCode::NoWatcher) }
+    }
+
+    fn has(&self, path: &str, kind: WatchKind, connection: ConnectionId) -> bool {
+        let (data, child) = match kind {
+            WatchKind::Children => (Modes::NONE, Modes::ONCE),
+            WatchKind::Data => (Modes::ONCE, Modes::NONE),
+            WatchKind::Any => (Modes::ALL, Modes::ALL),
+            WatchKind::Persistent => (Modes::PERSISTENT, Modes::NONE),
+            WatchKind::Recursive => (Modes::RECURSIVE, Modes::NONE),
+        };
+        self.data.modes(path, connection).intersects(data)
+            || self.child.modes(path, connection).intersects(child)
+    }
+
+    /// What 3.8 answers: whether *anybody* watches the path in that table.
+    fn is_watched(&self, path: &str, kind: WatchKind) -> Result<bool, ErrorCode> {
+        let (data, child) = match kind {
+            WatchKind::Children => (false, true),
+            WatchKind::Data => (true, false),
+            WatchKind::Any | WatchKind::Persistent | WatchKind::Recursive => (true, true),
+        };
+        let in_child = child && is_watched_in(&self.child, path)?;
+        let in_data = data && is_watched_in(&self.data, path)?;
+        Ok(in_child || in_data)
+    }
+
+    /// Serves `setWatches`: arms watches again, or tells what they have missed. What a persistent watch has missed is
+    /// never told, and a path on two lists may be told of twice.
+    pub(crate) fn set_watches(
+        &mut self,
+        lists: &WatchLists,
+        connection: ConnectionId,
+        tree: &Tree,
+        mut tell: impl FnMut(WatchEvent),
+    ) -> Result<Reply, ErrorCode> {
+        // A client's number may be negative.
+        let missed = |zxid: Zxid| zxid.0.cast_signed() > lists.relative_zxid.0.cast_signed();
+        for path in &lists.data {
+            match tree.stat(path) {
+                Err(_) => tell(WatchEvent { kind: EventKind::NodeDeleted, path: path.clone() }),
+                Ok(stat) if missed(stat.mzxid) => {
+                    tell(WatchEvent { kind: EventKind::NodeDataChanged, path: path.clone() });
+                }
+                Ok(_) => self.add(path, connection, WatchMode::Data),
+            }
+        }
+        for path in &lists.exist {
+            match tree.stat(path) {
+                Ok(_) => tell(WatchEvent { kind: EventKind::NodeCreated, path: path.clone() }),
+                Err(_) => self.add(path, connection, WatchMode::Data),
+            }
+        }
+        for path in &lists.child {
+            match tree.stat(path) {
+                Err(_) => tell(WatchEvent { kind: EventKind::NodeDeleted, path: path.clone() }),
+                Ok(stat) if missed(stat.pzxid) => {
+                    tell(WatchEvent { kind: EventKind::NodeChildrenChanged, path: path.clone() });
+                }
+                Ok(_) => self.add(path, connection, WatchMode::Child),
+            }
+        }
+        lists.persistent.iter().for_each(|path| self.add(path, connection, WatchMode::Persistent));
+        lists.recursive.iter().for_each(|path| self.add(path, connection, WatchMode::Recursive));
+        if lists.ends_in_null { Err(ErrorCode::MarshallingError) } else { Ok(Reply::WatchesSet) }
+    }
+
+    /// Sets off the watches that wait for `kind` at `path`, and tells each connection once.
     ///
     /// Within one event the connections come in the order of their numbers; ZooKeeper promises no order. A deletion is
     /// told to those who watch the data first; who watches the children too is not told twice.
     pub(crate) fn trigger(
         &mut self,
         kind: EventKind,
-        path: &str,
+        path: &Arc<str>,
         mut tell: impl FnMut(ConnectionId, WatchEvent),
     ) {
+        let mut told = |connection| tell(connection, WatchEvent { kind, path: path.clone() });
         match kind {
             EventKind::NodeCreated | EventKind::NodeDataChanged => {
-                if let Some((path, connections)) = self.data.take(path) {
-                    connections.iter().for_each(|&told| tell(told, WatchEvent { kind, path: path.clone() }));
-                }
+                self.data.take(kind, path).into_iter().for_each(&mut told);
             }
-            EventKind::NodeChildrenChanged => {
-                if let Some((path, connections)) = self.child.take(path) {
-                    connections.iter().for_each(|&told| tell(told, WatchEvent { kind, path: path.clone() }));
-                }
-            }
+            EventKind::NodeChildrenChanged => self.child.take(kind, path).into_iter().for_each(&mut told),
             EventKind::NodeDeleted => {
-                let data = self.data.take(path).map(|(path, connections)| {
-                    connections.iter().for_each(|&told| tell(told, WatchEvent { kind, path: path.clone() }));
-                    connections
-                });
-                if let Some((path, connections)) = self.child.take(path) {
-                    let told_already =
-                        |told: &&ConnectionId| data.as_ref().is_some_and(|data| data.contains(told));
-                    let rest = connections.iter().filter(|told| !told_already(told));
-                    rest.for_each(|&told| tell(told, WatchEvent { kind, path: path.clone() }));
-                }
+                let of_data: BTreeSet<_> = self.data.take(kind, path);
+                let of_children = self.child.take(kind, path);
+                let rest = of_children.into_iter().filter(|connection| !of_data.contains(connection));
+                of_data.iter().copied().chain(rest).for_each(&mut told);
             }
         }
     }
@@ -64,9 +281,9 @@ impl Watches {
         self.child.remove_connection(connection);
     }
 
-    /// The connections that have a watch.
+    /// The connections that have a watch; some twice.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
-        self.data.by_connection.keys().chain(self.child.by_connection.keys()).copied()
+        self.data.connections().chain(self.child.connections())
     }
 
     /// Checks that the two directions of each table say the same.
@@ -76,112 +293,17 @@ impl Watches {
     }
 }
 
-/// The same pairs, found from both sides. No entry is empty.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-struct Table {
-    by_path: BTreeMap<Arc<str>, BTreeSet<ConnectionId>>,
-    by_connection: BTreeMap<ConnectionId, BTreeSet<Arc<str>>>,
-}
-
-impl Table {
-    fn add(&mut self, path: &Arc<str>, connection: ConnectionId) {
-        self.by_path.entry(path.clone()).or_default().insert(connection);
-        self.by_connection.entry(connection).or_default().insert(path.clone());
+/// 3.8 walks up from the path, and trips over one that does not begin with a slash.
+fn is_watched_in(table: &Table, path: &str) -> Result<bool, ErrorCode> {
+    if path.is_empty() {
+        return Ok(false);
     }
-
-    fn take(&mut self, path: &str) -> Option<(Arc<str>, BTreeSet<ConnectionId>)> {
-        let (path, connections) = self.by_path.remove_entry(path)?;
-        for connection in &connections {
-            let paths =
-                self.by_connection.get_mut(connection).expect("a watch found by path is found by connection");
-            paths.remove(&path);
-            if paths.is_empty() {
-                self.by_connection.remove(connection);
-            }
-        }
-        Some((path, connections))
+    if !path.contains(ROOT) {
+        return Err(ErrorCode::MarshallingError);
     }
-
-    fn remove_connection(&mut self, connection: ConnectionId) {
-        for path in self.by_connection.remove(&connection).unwrap_or_default() {
-            let connections =
-                self.by_path.get_mut(&path).expect("a watch found by connection is found by path");
-            connections.remove(&connection);
-            if connections.is_empty() {
-                self.by_path.remove(&path);
-            }
-        }
+    let watched = table.is_watched(path);
+    if !watched && table.has_recursive() && !path.starts_with(ROOT) {
+        return Err(ErrorCode::MarshallingError);
     }
-
-    fn check_invariants(&self) {
-        let by_path = self.by_path.values().map(BTreeSet::len).sum::<usize>();
-        let by_connection = self.by_connection.values().map(BTreeSet::len).sum::<usize>();
-        assert_eq!(by_path, by_connection, "the two directions of a watch table differ");
-        for (path, connections) in &self.by_path {
-            assert!(!connections.is_empty(), "a path without watches stays in the table");
-            for connection in connections {
-                let known = self.by_connection.get(connection).is_some_and(|paths| paths.contains(path));
-                assert!(known, "a watch found by path is not found by connection");
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use EventKind::{NodeChildrenChanged, NodeCreated, NodeDataChanged, NodeDeleted};
-    use alloc::vec::Vec;
-
-    /// Connection 1 watches the data of /a, connection 2 its children, connection 3 both.
-    fn watches() -> Watches {
-        let path: Arc<str> = "/a".into();
-        let mut watches = Watches::default();
-        for connection in [1, 3] {
-            watches.add_data(&path, ConnectionId(connection));
-        }
-        for connection in [2, 3] {
-            watches.add_child(&path, ConnectionId(connection));
-        }
-        watches
-    }
-
-    #[track_caller]
-    fn check(watches: &mut Watches, kind: EventKind, path: &str, expected: &[u64]) {
-        let mut told = Vec::new();
-        watches.trigger(kind, path, |connection, event| {
-            assert_eq!((event.kind, &*event.path), (kind, path));
-            told.push(connection.0);
-        });
-        assert_eq!(told, expected);
-        watches.check_invariants();
-    }
-
-    #[test]
-    fn each_kind_takes_the_watches_of_its_table_once() {
-        for kind in [NodeCreated, NodeDataChanged] {
-            let mut watches = watches();
-            check(&mut watches, kind, "/b", &[]);
-            check(&mut watches, kind, "/a", &[1, 3]);
-            check(&mut watches, kind, "/a", &[]);
-            check(&mut watches, NodeChildrenChanged, "/a", &[2, 3]);
-            assert_eq!(watches, Watches::default());
-        }
-    }
-
-    #[test]
-    fn a_deletion_is_told_once_to_each_connection_and_takes_both_tables() {
-        let mut watches = watches();
-        check(&mut watches, NodeDeleted, "/a", &[1, 3, 2]);
-        assert_eq!(watches, Watches::default());
-    }
-
-    #[test]
-    fn watches_go_with_their_connection() {
-        let mut watches = watches();
-        watches.remove_connection(ConnectionId(3));
-        check(&mut watches, NodeDeleted, "/a", &[1, 2]);
-        watches.remove_connection(ConnectionId(9));
-        assert_eq!(watches, Watches::default());
-    }
+    Ok(watched)
 }

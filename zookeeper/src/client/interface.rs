@@ -1,7 +1,14 @@
 //! What goes into a client and what comes out of it; what happens between is left to the client.
 
+use super::lease::LeaseRule;
+use super::library::Library;
+use crate::error::ErrorCode;
+use crate::operation::{Operation, Reply};
 use crate::protocol::{ClientMessage, ServerMessage};
-use crate::types::{ConnectionId, ErrorCode, Operation, Reply, SessionId, WatchEvent};
+use crate::types::{ConnectionId, Password, SessionId, WatchEvent};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +19,47 @@ pub struct ClientConfig {
     pub servers: u32,
     /// The session timeout to ask for.
     pub session_timeout: Duration,
-    /// How long one attempt may take, from opening the connection to the answer of the server.
-    pub connect_timeout: Duration,
+    /// How long one attempt may take, from opening the connection to the answer of the server. `None` is Java's way: the
+    /// session timeout divided by the number of servers for opening the connection, and once more for the answer.
+    pub connect_timeout: Option<Duration>,
+    /// Settles what Java draws: the order in which servers are tried, and the pauses between attempts. With 0 they are
+    /// tried by number, and the pauses are [`PAUSE_AFTER_FAILURE`](super::PAUSE_AFTER_FAILURE) and
+    /// [`PAUSE_AFTER_LOSS`](super::PAUSE_AFTER_LOSS).
+    pub choices: u64,
+    /// Which library the client behaves like.
+    pub library: Library,
+    /// Which answers extend the lease.
+    pub lease: LeaseRule,
+    /// What to show on every connection before anything is asked.
+    pub credentials: Vec<Credentials>,
+    /// A session of an earlier client to go on with, in place of a new one. `Connected` follows, or `Lost` when it is
+    /// over or the password is wrong.
+    pub resumes: Option<(SessionId, Password)>,
+}
+
+impl Default for ClientConfig {
+    /// One server, Curator's default of 60 s, and nothing left to chance.
+    fn default() -> Self {
+        ClientConfig {
+            servers: 1,
+            session_timeout: Duration::from_secs(60),
+            connect_timeout: None,
+            choices: 0,
+            library: Library::default(),
+            lease: LeaseRule::default(),
+            credentials: Vec::new(),
+            resumes: None,
+        }
+    }
+}
+
+/// Who the client claims to be.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The scheme.
+    pub scheme: String,
+    /// In the words of the scheme; for `digest`, user and password with a colon between.
+    pub credentials: Arc<[u8]>,
 }
 
 /// What the client learns. What comes from a connection that is not its current one is ignored.
@@ -45,13 +91,21 @@ pub enum ClientInput {
         /// The message.
         message: ServerMessage,
     },
-    /// Perform an operation. Without a connection, or with [`UNANSWERED_MAX`](super::UNANSWERED_MAX) requests unanswered, it is completed at
-    /// once with `ConnectionLoss` and was not sent. (Java keeps it until the next attempt to connect fails.)
+    /// Perform an operation. Without a connection it is completed at once with `ConnectionLoss` and was not sent, or it
+    /// waits for the next attempt to connect, as [`Library::keeps_requests`] says. With
+    /// [`UNANSWERED_MAX`](super::UNANSWERED_MAX) requests unanswered, or behind `CloseSession`, it is not sent either.
+    /// After the end it is completed with `SessionExpired` or `AuthFailed`.
     Submit {
         /// Comes back with the result. Of the caller's choosing.
         tag: u64,
         /// What to do.
         operation: Operation,
+    },
+    /// Whether the lease is to be kept up by writes of the client's own. Only [`LeaseRule::Committed`] needs it: idle, such
+    /// a client has no lease.
+    HoldLease {
+        /// Whether it is; not until it is said for the first time.
+        wanted: bool,
     },
     /// End the session and stop. Without a connection the session is left to expire.
     CloseSession,
@@ -60,7 +114,7 @@ pub enum ClientInput {
 /// What the client believes of its session, in Curator's words.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum SessionState {
-    /// A new session is open.
+    /// A new session is open, or the one that was to be resumed is attached.
     Connected {
         /// The session.
         session: SessionId,
@@ -74,10 +128,13 @@ pub enum SessionState {
         /// The session.
         session: SessionId,
     },
-    /// The session is given up: the server said that it has expired, or `Suspended` has lasted for the negotiated
-    /// timeout. Its lease ends here. Its ephemeral nodes may live on for a while. A new session follows.
+    /// The session is given up: a server said that it has expired, or the client's [`Library`] waits no longer. Its lease
+    /// ends here. Its ephemeral nodes may live on for a while. A new session follows, or `Closed`, as the library says.
     Lost,
-    /// The client has ended. Nothing follows.
+    /// The server does not accept the client's credentials, and the client has ended. The session is left to expire.
+    /// Nothing follows but the failure of what is still asked.
+    AuthFailed,
+    /// The client has ended. Nothing follows but the failure of what is still asked.
     Closed,
 }
 
@@ -114,11 +171,12 @@ pub enum ClientOutput {
     },
     /// A watch went off.
     Event(WatchEvent),
-    /// The server cannot have expired the session by itself before this time on the client's clock.
+    /// No server can have expired the session by itself before this time on the client's clock, as far as the rule
+    /// [`ClientConfig::lease`] is sound for these servers.
     ///
-    /// Two thirds of the negotiated timeout from the sending of the last thing it has answered; the rest is room for
-    /// clocks that run at different speeds, up to 10 % each. It never goes back while the session is the same. `Lost`
-    /// ends it at once: an administrator may expire a session at any time.
+    /// Two thirds of the negotiated timeout from the time that the rule counts from; the rest is room for clocks that run
+    /// at different speeds, up to 10 % each. It never goes back while the session is the same. `Lost` ends it at once: an
+    /// administrator may expire a session at any time.
     Lease {
         /// The end of the lease.
         until: Duration,

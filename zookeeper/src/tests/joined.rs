@@ -2,8 +2,9 @@
 
 use super::{create, exists, millis};
 use crate::client::{Client, ClientConfig, ClientInput, ClientOutput, SessionState};
-use crate::types::CreateMode;
-use crate::{ConnectionId, Server, ServerConfig, ServerInput, ServerOutput, SessionId};
+use crate::{
+    ConnectionId, CreateMode, Server, ServerConfig, ServerInput, ServerOutput, ServerRecord, SessionId,
+};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -62,7 +63,8 @@ impl Joined {
         let bucket_phase = millis(random.below(2000));
         let server = Server::new(ServerConfig { bucket_phase, ..ServerConfig::default() });
         let servers = 1 + random.below(3) as u32;
-        let config = ClientConfig { servers, session_timeout: millis(4000), connect_timeout: millis(1500) };
+        let (session_timeout, connect_timeout) = (millis(4000), Some(millis(1500)));
+        let config = ClientConfig { servers, session_timeout, connect_timeout, ..ClientConfig::default() };
         let (queue, last) = (BTreeMap::new(), BTreeMap::new());
         let (now, cut_until) = (Duration::ZERO, Duration::ZERO);
         let client = Client::new(config, 1);
@@ -108,8 +110,17 @@ impl Joined {
                 ServerOutput::Close { connection } => {
                     self.carry(connection, false, Step::ToClient(ClientInput::Closed { connection }));
                 }
-                ServerOutput::SessionExpired { session } => self.check_lease(session),
-                ServerOutput::SessionOpened { .. } | ServerOutput::SessionClosed { .. } => {}
+                ServerOutput::Record(ServerRecord::SessionExpired { session }) => self.check_lease(session),
+                ServerOutput::Record(
+                    ServerRecord::SessionOpened { .. }
+                    | ServerRecord::SessionClosed { .. }
+                    | ServerRecord::Looking
+                    | ServerRecord::Leads { .. }
+                    | ServerRecord::Follows { .. },
+                ) => {}
+                ServerOutput::Notify { .. }
+                | ServerOutput::SendPeer { .. }
+                | ServerOutput::ClosePeer { .. } => panic!("a server alone talks to no other"),
             }
         }
         if let Some(deadline) = self.server.next_deadline() {
@@ -136,7 +147,11 @@ impl Joined {
                         let after = self.now + millis(10);
                         self.at(after, Step::ToClient(ClientInput::OpenFailed { connection }));
                     } else {
-                        self.carry(connection, true, Step::ToServer(ServerInput::Opened { connection }));
+                        self.carry(
+                            connection,
+                            true,
+                            Step::ToServer(ServerInput::Opened { connection, address: None }),
+                        );
                         self.carry(connection, false, Step::ToClient(ClientInput::Opened { connection }));
                     }
                 }
@@ -167,7 +182,10 @@ impl Joined {
                 self.lease = None;
             }
             SessionState::Reconnected { .. } => self.seen.reconnected += 1,
-            SessionState::Connected { .. } | SessionState::Suspended | SessionState::Closed => {}
+            SessionState::Connected { .. }
+            | SessionState::Suspended
+            | SessionState::AuthFailed
+            | SessionState::Closed => {}
         }
     }
 

@@ -1,12 +1,18 @@
-//! Tests of the two machines, alone, joined, and under random input; tests of one file's tables are in that file.
+//! Tests of the machines, alone, joined, and under random input; tests of one file's tables are in that file.
 
 mod any_input;
+mod any_schedule;
 mod client;
+mod client_any_input;
+mod elections;
+mod ensemble;
 mod joined;
+mod requests;
 mod server;
 mod set_watches;
+mod shared_sessions;
 
-use crate::types::{CreateMode, Operation};
+use crate::{ANY_VERSION, Create, CreateMode, Operation};
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -15,15 +21,15 @@ fn millis(millis: u64) -> Duration {
 }
 
 fn create(path: &str, mode: CreateMode) -> Operation {
-    Operation::Create { path: path.into(), data: Arc::from([]), mode }
+    Operation::Create(Create::open(path.into(), Arc::from([]), mode))
 }
 
 fn delete(path: &str) -> Operation {
-    Operation::Delete { path: path.into(), version: None }
+    Operation::Delete { path: path.into(), version: ANY_VERSION }
 }
 
 fn set_data(path: &str) -> Operation {
-    Operation::SetData { path: path.into(), data: Arc::from(*b"new"), version: None }
+    Operation::SetData { path: path.into(), data: Some(Arc::from(*b"new")), version: ANY_VERSION }
 }
 
 fn exists(path: &str) -> Operation {

@@ -2,8 +2,10 @@
 
 use super::server::{Bench, brief};
 use super::{create, delete, set_data};
-use crate::types::{CreateMode::Persistent, Operation};
-use crate::{ClientMessage, Zxid};
+use crate::CreateMode::Persistent;
+use crate::operation::WatchLists;
+use crate::{Operation, Zxid};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -19,7 +21,9 @@ fn check(meanwhile: &[Operation], lists: [&str; 3], expected: &[&str]) -> Bench 
         assert_eq!(brief(&bench.request(2, operation.clone())), ["2 ok"]);
     }
     let [data, exist, child] = lists.map(|path| if path.is_empty() { vec![] } else { vec![path.into()] });
-    let outputs = bench.message(1, ClientMessage::SetWatches { relative_zxid, data, exist, child });
+    let lists = WatchLists { relative_zxid, data, exist, child, ..WatchLists::default() };
+    let outputs = bench.request(1, Operation::SetWatches(lists));
+    let expected: Vec<String> = expected.iter().copied().chain(["1 ok"]).map(String::from).collect();
     assert_eq!(brief(&outputs), expected);
     bench
 }
@@ -70,10 +74,22 @@ fn a_deletion_is_told_for_each_list_here() {
 }
 
 #[test]
+fn what_stands_before_a_null_is_told_and_armed() {
+    let mut bench = Bench::with_sessions(1);
+    bench.request(1, create("/a", Persistent));
+    let (data, exist) = (vec!["/a".into()], vec!["/b".into()]);
+    let lists = WatchLists { data, exist, ends_in_null: true, ..WatchLists::default() };
+    let outputs = bench.request(1, Operation::SetWatches(lists));
+    assert_eq!(brief(&outputs), ["1 data /a", "1 MarshallingError"]);
+    assert_eq!(brief(&bench.request(1, create("/b", Persistent))), ["1 created /b", "1 ok"]);
+}
+
+#[test]
 fn a_client_that_has_seen_nothing_is_told_everything() {
     let mut bench = Bench::with_sessions(1);
     bench.request(1, create("/a", Persistent));
     let (data, exist, child) = (vec!["/a".into()], vec!["/a".into()], vec!["/a".into()]);
-    let message = ClientMessage::SetWatches { relative_zxid: Zxid(0), data, exist, child };
-    assert_eq!(brief(&bench.message(1, message)), ["1 data /a", "1 created /a", "1 children /a"]);
+    let lists = WatchLists { relative_zxid: Zxid(0), data, exist, child, ..WatchLists::default() };
+    let outputs = bench.request(1, Operation::SetWatches(lists));
+    assert_eq!(brief(&outputs), ["1 data /a", "1 created /a", "1 children /a", "1 ok"]);
 }

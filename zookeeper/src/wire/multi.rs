@@ -1,0 +1,167 @@
+//! Several operations in one request, and their results, each behind a header of its own.
+
+use super::jute::{Reader, Unreadable, Writer};
+use super::records::{read_data, read_stat};
+use super::{opcode, reply, request};
+use crate::error::ErrorCode;
+use crate::operation::{CreateRequest, Operation, Reply};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// What stands before each operation, each result, and the end.
+struct Header {
+    number: i32,
+    is_end: bool,
+}
+
+fn read_header(reader: &mut Reader<'_>) -> Result<Header, Unreadable> {
+    let header = Header { number: reader.int()?, is_end: reader.boolean()? };
+    let _error = reader.int()?;
+    Ok(header)
+}
+
+fn write_header(writer: &mut Writer<'_>, number: i32, is_end: bool, error: i32) {
+    writer.int(number);
+    writer.boolean(is_end);
+    writer.int(error);
+}
+
+fn write_end(writer: &mut Writer<'_>) {
+    write_header(writer, opcode::ERROR, true, -1);
+}
+
+/// Reads up to the end; `part` reads one part, given the number in its header.
+fn read_parts<'a, T>(
+    reader: &mut Reader<'a>,
+    mut part: impl FnMut(&mut Reader<'a>, i32) -> Result<T, Unreadable>,
+) -> Result<Vec<T>, Unreadable> {
+    let mut parts = Vec::new();
+    loop {
+        let header = read_header(reader)?;
+        if header.is_end {
+            return Ok(parts);
+        }
+        parts.push(part(reader, header.number)?);
+    }
+}
+
+/// Reads the operations of a multi. One that is not a write or a check spoils the request. One without a path is read as
+/// malformed, by the number of a multi: the whole stumbles over it before any part is looked at.
+pub(super) fn read_writes(reader: &mut Reader<'_>) -> Result<Vec<Operation>, Unreadable> {
+    read_parts(reader, |reader, number| {
+        let has_path = reader.afresh().string_or_null()?.is_some();
+        let mut part = reader.afresh();
+        let operation = read_write(&mut part, number)?;
+        reader.go_on_behind(part);
+        match has_path {
+            true => Ok(operation),
+            false => Ok(Operation::Malformed { opcode: opcode::MULTI, readable: true }),
+        }
+    })
+}
+
+fn read_write(reader: &mut Reader<'_>, number: i32) -> Result<Operation, Unreadable> {
+    match number {
+        opcode::CREATE => request::read_create(CreateRequest::Create, reader),
+        opcode::CREATE2 => request::read_create(CreateRequest::Create2, reader),
+        opcode::CREATE_CONTAINER => request::read_create(CreateRequest::CreateContainer, reader),
+        opcode::CREATE_TTL => request::read_create(CreateRequest::CreateTtl, reader),
+        opcode::DELETE => Ok(Operation::Delete { path: reader.string()?, version: reader.int()? }),
+        opcode::SET_DATA => request::read_set_data(reader.string()?, reader),
+        opcode::CHECK => Ok(Operation::Check { path: reader.string()?, version: reader.int()? }),
+        _ => Err(Unreadable),
+    }
+}
+
+/// Reads the operations of a multi that only reads. What it asks to watch is not watched. It is read as any multi is: that
+/// it may not write is found out later.
+pub(super) fn read_reads(reader: &mut Reader<'_>) -> Result<Vec<Operation>, Unreadable> {
+    let mut writes = reader.afresh();
+    if let Ok(operations) = read_writes(&mut writes) {
+        return Ok(operations);
+    }
+    read_parts(reader, |reader, number| {
+        let path = reader.string_or_null()?.map(Arc::from);
+        let _watch = reader.boolean()?;
+        match (number, path) {
+            (opcode::GET_DATA, Some(path)) => Ok(Operation::GetData { path, watch: false }),
+            (opcode::GET_CHILDREN, Some(path)) => Ok(Operation::GetChildren { path, watch: false }),
+            (opcode::GET_DATA | opcode::GET_CHILDREN, None) => {
+                Ok(Operation::Malformed { opcode: number, readable: true })
+            }
+            _ => Err(Unreadable),
+        }
+    })
+}
+
+pub(super) fn write_operations(writer: &mut Writer<'_>, operations: &[Operation]) {
+    for operation in operations {
+        write_header(writer, request::number(operation), false, -1);
+        request::write(writer, operation);
+    }
+    write_end(writer);
+}
+
+/// Writes the results of a multi.
+///
+/// # Panics
+/// When a result is of an operation that no multi may have.
+pub(super) fn write_results(writer: &mut Writer<'_>, results: &[Result<Reply, ErrorCode>]) {
+    for result in results {
+        match result {
+            Ok(reply) => {
+                write_header(writer, number_of_result(reply), false, 0);
+                reply::write(writer, reply);
+            }
+            Err(code) => {
+                write_header(writer, opcode::ERROR, false, code.number());
+                writer.int(code.number());
+            }
+        }
+    }
+    write_end(writer);
+}
+
+fn number_of_result(reply: &Reply) -> i32 {
+    match reply {
+        Reply::Created { .. } => opcode::CREATE,
+        Reply::CreatedWithStat { .. } => opcode::CREATE2,
+        Reply::Deleted => opcode::DELETE,
+        Reply::DataSet { .. } => opcode::SET_DATA,
+        Reply::Checked => opcode::CHECK,
+        Reply::Data { .. } => opcode::GET_DATA,
+        Reply::Children { .. } => opcode::GET_CHILDREN,
+        Reply::Exists { .. }
+        | Reply::Acl { .. }
+        | Reply::AclSet { .. }
+        | Reply::ChildrenWithStat { .. }
+        | Reply::Synced { .. }
+        | Reply::Multi { .. }
+        | Reply::BrokenMulti { .. }
+        | Reply::WatchesSet
+        | Reply::WatchAdded
+        | Reply::WatchesRemoved
+        | Reply::WatchesChecked
+        | Reply::Ephemerals { .. }
+        | Reply::AllChildrenNumber { .. }
+        | Reply::WhoAmI { .. }
+        | Reply::Authenticated
+        | Reply::Nothing => unreachable!("no multi has such a result: {reply:?}"),
+    }
+}
+
+pub(super) fn read_results(reader: &mut Reader<'_>) -> Result<Vec<Result<Reply, ErrorCode>>, Unreadable> {
+    read_parts(reader, |reader, number| {
+        Ok(Ok(match number {
+            opcode::CREATE => Reply::Created { path: reader.string()? },
+            opcode::CREATE2 => Reply::CreatedWithStat { path: reader.string()?, stat: read_stat(reader)? },
+            opcode::DELETE => Reply::Deleted,
+            opcode::SET_DATA => Reply::DataSet { stat: read_stat(reader)? },
+            opcode::CHECK => Reply::Checked,
+            opcode::GET_DATA => Reply::Data { data: read_data(reader)?, stat: read_stat(reader)? },
+            opcode::GET_CHILDREN => Reply::Children { children: reader.strings()? },
+            opcode::ERROR => return Ok(Err(reply::error_of(reader.int()?))),
+            _ => return Err(Unreadable),
+        }))
+    })
+}

@@ -1,0 +1,126 @@
+//! Several operations in one request, and their results.
+
+use super::*;
+use alloc::vec;
+
+#[test]
+fn a_multi_has_a_header_before_each_operation_and_one_at_the_end() {
+    let version = -1;
+    let operations = vec![
+        create(CreateRequest::Create, CreateMode::Persistent),
+        create(CreateRequest::CreateContainer, CreateMode::Container),
+        create(CreateRequest::CreateTtl, CreateMode::PersistentWithTtl),
+        Operation::SetData { path: path("/a"), data: None, version },
+        Operation::Check { path: path("/a"), version },
+        Operation::Delete { path: path("/a"), version },
+    ];
+    let body = [
+        "00000001 00 ffffffff",
+        CREATE,
+        "00000000",
+        "00000013 00 ffffffff",
+        CREATE,
+        "00000004",
+        "00000015 00 ffffffff",
+        CREATE,
+        "00000005 0000000000001388",
+        "00000005 00 ffffffff 00000002 2f61 ffffffff ffffffff",
+        "0000000d 00 ffffffff 00000002 2f61 ffffffff",
+        "00000002 00 ffffffff 00000002 2f61 ffffffff",
+        END,
+    ];
+    check_request(14, &body.concat(), Operation::Multi { operations });
+    check_request(14, END, Operation::Multi { operations: vec![] });
+    // The end is told by one byte; errors in headers of requests say nothing.
+    check_read(14, "00000001 02 00000000", Operation::Multi { operations: vec![] });
+    let delete = Operation::Delete { path: path("/a"), version };
+    check_read(
+        14,
+        &["00000002 00 0000004d 00000002 2f61 ffffffff", END, "6a"].concat(),
+        Operation::Multi { operations: vec![delete] },
+    );
+}
+
+#[test]
+fn a_multi_of_the_wrong_operations_cannot_be_read() {
+    let delete = "00000002 00 ffffffff 00000002 2f61 ffffffff";
+    let get_data = "00000004 00 ffffffff 00000002 2f61 00";
+    check_malformed(14, false, delete);
+    check_malformed(14, false, &[get_data, END].concat());
+    check_malformed(14, false, &[delete, get_data, END].concat());
+    check_malformed(22, false, &[get_data, delete, END].concat());
+    for number in ["00000003", "00000014", "0000000e", "ffffffff"] {
+        check_malformed(14, false, &[number, "00 ffffffff 00000002 2f61 00", END].concat());
+        check_malformed(22, false, &[number, "00 ffffffff 00000002 2f61 00", END].concat());
+    }
+}
+
+#[test]
+fn a_multi_stumbles_over_any_path_that_is_null() {
+    let pathless = |opcode| vec![Operation::Malformed { opcode, readable: true }];
+    for operation in
+        ["00000002 00 ffffffff ffffffff ffffffff", "00000005 00 ffffffff ffffffff 00000000 ffffffff"]
+    {
+        check_read(14, &[operation, END].concat(), Operation::Multi { operations: pathless(14) });
+    }
+    let read = ["00000004 00 ffffffff ffffffff 00", END].concat();
+    check_read(22, &read, Operation::MultiRead { operations: pathless(4) });
+}
+
+#[test]
+fn what_a_broken_multi_has_answered_so_far_stands_behind_the_error() {
+    let mut bytes = Vec::new();
+    let broken = Reply::BrokenMulti { results: vec![] };
+    server(Release::V3_8_0).send(&reply(9, 0x42, Ok(broken)), &mut bytes);
+    assert_eq!(bytes, framed(&hex(&["00000009 0000000000000042 fffffffb", END].concat())));
+}
+
+#[test]
+fn a_multi_that_reads_watches_nothing() {
+    let body =
+        ["00000004 00 ffffffff 00000002 2f61 01", "00000008 00 ffffffff 00000002 2f61 00", END].concat();
+    let operations = vec![
+        Operation::GetData { path: path("/a"), watch: false },
+        Operation::GetChildren { path: path("/a"), watch: false },
+    ];
+    check_read(22, &body, Operation::MultiRead { operations });
+}
+
+#[test]
+fn the_results_of_a_multi_have_headers_too() {
+    let multi = || Operation::Multi { operations: vec![] };
+    // The bodies are those of 3.9.5.
+    let results = vec![
+        Ok(Reply::Created { path: path("/a") }),
+        Ok(Reply::CreatedWithStat { path: path("/a"), stat: STAT }),
+        Ok(Reply::DataSet { stat: STAT }),
+        Ok(Reply::Checked),
+        Ok(Reply::Deleted),
+    ];
+    let body = [
+        "00000001 00 00000000 00000002 2f61",
+        "0000000f 00 00000000 00000002 2f61",
+        STAT_HEX,
+        "00000005 00 00000000",
+        STAT_HEX,
+        "0000000d 00 00000000",
+        "00000002 00 00000000",
+        END,
+    ];
+    check_reply(multi(), Reply::Multi { results }, &body.concat());
+    let failed = vec![Err(ErrorCode::Ok), Err(ErrorCode::NoNode), Err(ErrorCode::RuntimeInconsistency)];
+    let body = "ffffffff 00 00000000 00000000 ffffffff 00 ffffff9b ffffff9b ffffffff 00 fffffffe fffffffe ffffffff 01 ffffffff";
+    check_reply(multi(), Reply::Multi { results: failed }, body);
+    let read = vec![
+        Ok(Reply::Data { data: None, stat: STAT }),
+        Ok(Reply::Children { children: vec![path("b")] }),
+        Err(ErrorCode::NoNode),
+    ];
+    let body = [
+        "00000004 00 00000000 ffffffff",
+        STAT_HEX,
+        "00000008 00 00000000 00000001 00000001 62 ffffffff 00 ffffff9b ffffff9b",
+        END,
+    ];
+    check_reply(Operation::MultiRead { operations: vec![] }, Reply::Multi { results: read }, &body.concat());
+}
