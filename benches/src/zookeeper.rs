@@ -53,6 +53,7 @@ impl ZooKeeper {
                 watch.then(|| self.child_watches.entry(path).or_default().insert(node));
                 Ok(Outcome::Children { children })
             }
+            Operation::Sync { .. } => Ok(Outcome::Synced),
         }
     }
 
@@ -70,7 +71,7 @@ impl ZooKeeper {
         self.zxid += 1;
         let czxid = self.zxid;
         let path: Arc<str> = match mode {
-            CreateMode::Persistent | CreateMode::Ephemeral => path,
+            CreateMode::Persistent | CreateMode::Ephemeral | CreateMode::Container => path,
             // The number only has to grow.
             CreateMode::EphemeralSequential => format!("{path}{czxid:010}").into(),
         };

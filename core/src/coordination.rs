@@ -20,6 +20,8 @@ pub enum CreateMode {
     Ephemeral,
     /// As ephemeral; ZooKeeper appends a growing sequence number.
     EphemeralSequential,
+    /// Until ZooKeeper finds that its last child is gone.
+    Container,
 }
 
 /// One operation.
@@ -66,6 +68,11 @@ pub enum Operation {
         path: Arc<str>,
         /// Whether to leave a watch.
         watch: bool,
+    },
+    /// Let the server that this session is attached to catch up with all that was written before, whoever wrote it.
+    Sync {
+        /// Any path.
+        path: Arc<str>,
     },
 }
 
@@ -114,6 +121,8 @@ pub enum Outcome {
         /// In ascending order.
         children: Vec<Arc<str>>,
     },
+    /// The server has caught up.
+    Synced,
 }
 
 /// Why an operation gave nothing.
@@ -202,21 +211,23 @@ impl Paths {
         Paths { root: root.trim_end_matches('/').into() }
     }
 
-    /// The persistent parents, each after the one that it lies in.
+    /// The parents of everything, each after the one that it lies in. `election`: how those of the election are made;
+    /// the others are persistent.
     #[must_use]
-    pub fn parents(&self) -> Vec<Arc<str>> {
-        let mut parents: Vec<Arc<str>> = Vec::new();
+    pub fn parents(&self, election: CreateMode) -> Vec<(Arc<str>, CreateMode)> {
+        let mut parents: Vec<(Arc<str>, CreateMode)> = Vec::new();
         let mut path = String::new();
         for segment in self.root.split('/').filter(|segment| !segment.is_empty()) {
             path.push('/');
             path.push_str(segment);
-            parents.push(path.as_str().into());
+            parents.push((path.as_str().into(), CreateMode::Persistent));
         }
-        for below in ["leaders", "leaders/Cluster Coordinator", "leaders/Primary Node", "cluster"] {
-            parents.push(self.below(below));
+        for below in ["leaders", "leaders/Cluster Coordinator", "leaders/Primary Node"] {
+            parents.push((self.below(below), election));
         }
-        parents.push(self.members());
-        parents.push(self.exclusions());
+        for path in [self.below("cluster"), self.members(), self.exclusions()] {
+            parents.push((path, CreateMode::Persistent));
+        }
         parents
     }
 

@@ -3,7 +3,7 @@
 
 use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, Paths, child};
 use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
-use crate::leadership::{Role, sequence};
+use crate::leadership::{Role, first_in_line};
 use crate::rules::CoordinatorLookup;
 use crate::status::Epoch;
 use alloc::format;
@@ -51,33 +51,54 @@ pub(crate) enum Step {
 
 pub(crate) type Wish = Option<(Step, Operation)>;
 
-/// Looks up the coordinator and keeps the answer fresh by watches.
+/// Looks up the coordinator. A watch keeps the answer fresh, or whoever needs it has it looked up anew.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Finder {
     lookup: CoordinatorLookup,
     path: Arc<str>,
     election: Arc<str>,
     view: CoordinatorView,
+    /// The znode that said so: the same coordinator may have written a new one.
+    said_by: Epoch,
 }
 
 impl Finder {
     pub(crate) fn new(lookup: CoordinatorLookup, paths: &Paths) -> Self {
         let election = paths.election(Role::ClusterCoordinator.name());
-        Finder { lookup, path: paths.coordinator(), election, view: CoordinatorView::Unknown }
+        Finder {
+            lookup,
+            path: paths.coordinator(),
+            election,
+            view: CoordinatorView::Unknown,
+            said_by: Epoch::NONE,
+        }
     }
 
     pub(crate) fn view(&self) -> &CoordinatorView {
         &self.view
     }
 
-    /// Asks ZooKeeper, and leaves a watch.
+    /// What ZooKeeper said last, and in which znode.
+    pub(crate) fn answer(&self) -> (CoordinatorView, Epoch) {
+        (self.view.clone(), self.said_by)
+    }
+
+    /// Whether nothing tells of a change: each use of the answer needs a look of its own.
+    pub(crate) fn looks_each_time(&self) -> bool {
+        match self.lookup {
+            CoordinatorLookup::WellKnownZnode => false,
+            CoordinatorLookup::ElectionZnode => true,
+        }
+    }
+
+    /// Asks ZooKeeper.
     pub(crate) fn look(&self) -> (Step, Operation) {
         match self.lookup {
             CoordinatorLookup::WellKnownZnode => {
                 (Step::Read, Operation::GetData { path: self.path.clone(), watch: true })
             }
             CoordinatorLookup::ElectionZnode => {
-                (Step::ListCandidates, Operation::GetChildren { path: self.election.clone(), watch: true })
+                (Step::ListCandidates, Operation::GetChildren { path: self.election.clone(), watch: false })
             }
         }
     }
@@ -88,46 +109,53 @@ impl Finder {
     }
 
     pub(crate) fn watched(&self, path: &str) -> Wish {
-        let own = path == self.path.as_ref() || path == self.election.as_ref();
-        let candidate =
-            path.starts_with(self.election.as_ref()) && self.lookup == CoordinatorLookup::ElectionZnode;
-        (own || candidate).then(|| self.look())
+        (path == self.path.as_ref() && !self.looks_each_time()).then(|| self.look())
     }
 
-    pub(crate) fn completed(&mut self, step: Step, result: Result<Outcome, CoordinationError>) -> Wish {
-        match (step, result) {
-            (Step::Read, Ok(Outcome::Data { data, czxid })) => {
-                self.view = parse_well_known(&data, Epoch(czxid));
-                None
-            }
-            (Step::Read, Err(CoordinationError::NoNode)) => {
-                self.view = CoordinatorView::Nobody;
-                Some((Step::Await, Operation::Exists { path: self.path.clone(), watch: true }))
-            }
-            (Step::Await, Ok(Outcome::Exists { .. })) => Some(self.look()),
-            (Step::ListCandidates, Ok(Outcome::Children { children })) => {
-                match children.iter().min_by_key(|name| sequence(name)) {
-                    Some(first) => {
-                        let path = child(&self.election, first);
-                        Some((Step::ReadCandidate, Operation::GetData { path, watch: true }))
-                    }
-                    None => {
-                        self.view = CoordinatorView::Nobody;
-                        None
-                    }
-                }
-            }
-            (Step::ReadCandidate, Ok(Outcome::Data { data, czxid })) => {
-                self.view = match Address::parse(&data) {
-                    Some(address) => CoordinatorView::Known { epoch: Epoch(czxid), address },
-                    None => CoordinatorView::Nobody,
-                };
-                None
-            }
-            (Step::ReadCandidate, Err(CoordinationError::NoNode)) => Some(self.look()),
-            // A lost connection is followed by a new look when it is back; all else says nothing new.
-            _ => None,
+    pub(crate) fn completed(&mut self, step: Step, result: &Result<Outcome, CoordinationError>) -> Wish {
+        match step {
+            Step::Read => self.read(result),
+            Step::Await => matches!(result, Ok(Outcome::Exists { .. })).then(|| self.look()),
+            Step::ListCandidates => self.candidates_listed(result),
+            Step::ReadCandidate => self.candidate_read(result),
+            Step::Register | Step::ClearGhost | Step::Unregister => None,
         }
+    }
+
+    // A lost connection is followed by a new look when it is back; what else is not named below says nothing new.
+
+    fn read(&mut self, result: &Result<Outcome, CoordinationError>) -> Wish {
+        if let Ok(Outcome::Data { data, czxid }) = result {
+            (self.view, self.said_by) = (parse_well_known(data, Epoch(*czxid)), Epoch(*czxid));
+        }
+        if *result != Err(CoordinationError::NoNode) {
+            return None;
+        }
+        self.view = CoordinatorView::Nobody;
+        Some((Step::Await, Operation::Exists { path: self.path.clone(), watch: true }))
+    }
+
+    fn candidates_listed(&mut self, result: &Result<Outcome, CoordinationError>) -> Wish {
+        if let Ok(Outcome::Children { children }) = result
+            && let Some(first) = first_in_line(children)
+        {
+            let path = child(&self.election, first);
+            return Some((Step::ReadCandidate, Operation::GetData { path, watch: false }));
+        }
+        if matches!(result, Ok(_) | Err(CoordinationError::NoNode)) {
+            self.view = CoordinatorView::Nobody;
+        }
+        None
+    }
+
+    fn candidate_read(&mut self, result: &Result<Outcome, CoordinationError>) -> Wish {
+        if let Ok(Outcome::Data { data, czxid }) = result {
+            let (address, epoch) = (Address::parse(data), Epoch(*czxid));
+            self.view =
+                address.map_or(CoordinatorView::Nobody, |address| CoordinatorView::Known { epoch, address });
+        }
+        // The first one has just gone.
+        (*result == Err(CoordinationError::NoNode)).then(|| self.look())
     }
 }
 
@@ -199,21 +227,20 @@ impl Registration {
     }
 
     pub(crate) fn completed(&mut self, step: Step, result: &Result<Outcome, CoordinationError>) -> Wish {
-        match (step, result) {
-            (Step::Register, Ok(_)) => {
-                self.confirmed = true;
+        let gone = matches!(result, Ok(_) | Err(CoordinationError::NoNode));
+        match step {
+            Step::Register => {
+                self.confirmed |= result.is_ok();
+                // A ghost: it belongs to this node's former session, and would vanish under us.
+                let ghost = *result == Err(CoordinationError::NodeExists) && self.wanted;
+                ghost.then(|| (Step::ClearGhost, Operation::Delete { path: self.path.clone() }))
+            }
+            Step::ClearGhost => (gone && self.wanted).then(|| self.create()),
+            Step::Unregister => {
+                self.confirmed &= !gone;
                 None
             }
-            (Step::Unregister, Ok(_) | Err(CoordinationError::NoNode)) => {
-                self.confirmed = false;
-                None
-            }
-            // A ghost: it belongs to this node's former session, and would vanish under us.
-            (Step::Register, Err(CoordinationError::NodeExists)) if self.wanted => {
-                Some((Step::ClearGhost, Operation::Delete { path: self.path.clone() }))
-            }
-            (Step::ClearGhost, Ok(_) | Err(CoordinationError::NoNode)) if self.wanted => Some(self.create()),
-            _ => None,
+            Step::Read | Step::Await | Step::ListCandidates | Step::ReadCandidate => None,
         }
     }
 
@@ -236,7 +263,7 @@ mod tests {
         let node = NodeIdentifier::new(NodeId(1), Address::new("n1", 8443), Address::new("n1", 11443));
         let mut finder = finder();
         let data = Outcome::Data { data: well_known(Epoch(7), &node), czxid: 9 };
-        assert_eq!(finder.completed(Step::Read, Ok(data)), None);
+        assert_eq!(finder.completed(Step::Read, &Ok(data)), None);
         assert_eq!(finder.view().known(), Some((Epoch(7), &Address::new("n1", 11443))));
     }
 
@@ -244,7 +271,7 @@ mod tests {
     fn an_address_that_says_nothing_is_no_coordinator() {
         for text in ["", "7", "7 n1", "x n1:1", "10 n1:1"] {
             let mut finder = finder();
-            finder.completed(Step::Read, Ok(Outcome::Data { data: text.into(), czxid: 9 }));
+            finder.completed(Step::Read, &Ok(Outcome::Data { data: text.into(), czxid: 9 }));
             assert_eq!(finder.view(), &CoordinatorView::Nobody, "{text:?}");
         }
     }
@@ -252,21 +279,38 @@ mod tests {
     #[test]
     fn when_nobody_leads_the_address_is_awaited() {
         let mut finder = finder();
-        let wish = finder.completed(Step::Read, Err(CoordinationError::NoNode));
+        let wish = finder.completed(Step::Read, &Err(CoordinationError::NoNode));
         assert!(matches!(wish, Some((Step::Await, Operation::Exists { watch: true, .. }))));
         assert!(matches!(finder.watched("/nifi/cluster/coordinator"), Some((Step::Read, _))));
         assert_eq!(finder.watched("/nifi/cluster/nodes"), None);
     }
 
     #[test]
-    fn under_nifi_s_rule_the_first_candidate_is_the_coordinator() {
+    fn under_nifi_s_rule_the_first_candidate_is_the_coordinator_and_nothing_tells_of_a_change() {
         let mut finder = Finder::new(CoordinatorLookup::ElectionZnode, &Paths::new("/nifi"));
         let names = ["_c_a-lock-0000000007".into(), "_c_b-lock-0000000003".into()];
-        let wish = finder.completed(Step::ListCandidates, Ok(Outcome::Children { children: names.into() }));
+        let wish = finder.completed(Step::ListCandidates, &Ok(Outcome::Children { children: names.into() }));
         let path: Arc<str> = "/nifi/leaders/Cluster Coordinator/_c_b-lock-0000000003".into();
-        assert_eq!(wish, Some((Step::ReadCandidate, Operation::GetData { path, watch: true })));
-        finder.completed(Step::ReadCandidate, Ok(Outcome::Data { data: "n2:11443".into(), czxid: 3 }));
+        assert_eq!(
+            wish,
+            Some((Step::ReadCandidate, Operation::GetData { path: path.clone(), watch: false }))
+        );
+        finder.completed(Step::ReadCandidate, &Ok(Outcome::Data { data: "n2:11443".into(), czxid: 3 }));
         assert_eq!(finder.view().known(), Some((Epoch(3), &Address::new("n2", 11443))));
+        assert_eq!(finder.watched(&path), None);
+        assert_eq!(finder.watched("/nifi/cluster/coordinator"), None);
+    }
+
+    #[test]
+    fn under_nifi_s_rule_nobody_coordinates_where_there_is_no_line() {
+        let mut finder = Finder::new(CoordinatorLookup::ElectionZnode, &Paths::new("/nifi"));
+        assert_eq!(finder.completed(Step::ListCandidates, &Err(CoordinationError::NoNode)), None);
+        assert_eq!(finder.view(), &CoordinatorView::Nobody);
+        let gone = finder.completed(Step::ReadCandidate, &Err(CoordinationError::NoNode));
+        assert!(
+            matches!(gone, Some((Step::ListCandidates, _))),
+            "the first one went, the next one is asked for"
+        );
     }
 
     #[test]

@@ -169,6 +169,8 @@ pub enum Resignation {
     LeaseEnded,
     /// The election znode is gone.
     Deposed,
+    /// ZooKeeper names somebody else, or nobody (NiFi's rule).
+    NotNamed,
     /// The node is no longer entitled to the role.
     NotEntitled,
     /// A node that has the cluster's flow is there, and this one has it not.
@@ -186,6 +188,7 @@ impl Resignation {
             Resignation::SessionLost => "its ZooKeeper session is lost",
             Resignation::LeaseEnded => "it has not heard from ZooKeeper for too long",
             Resignation::Deposed => "its election znode is gone",
+            Resignation::NotNamed => "ZooKeeper does not name it any more",
             Resignation::NotEntitled => "it is not a connected node of the cluster",
             Resignation::NotQualified => "a node that has the cluster's flow is there, and it has not",
             Resignation::Stopping => "it stops",

@@ -3,6 +3,7 @@
 
 use crate::flow::DifferingFlow;
 use crate::status::DisconnectionCode;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A set of disconnection codes.
@@ -32,10 +33,30 @@ impl CodeSet {
 /// How nodes find the coordinator.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum CoordinatorLookup {
-    /// From a well-known znode that the elected coordinator writes, owned by the session that leads.
+    /// From a well-known znode that the elected coordinator writes, owned by the session that leads. A watch tells when
+    /// it changes.
     WellKnownZnode,
-    /// From the data of the first znode of the election itself (NIFI-2566, 1.0.0 on).
+    /// From the data of the first znode of the election itself (NIFI-2566, 1.0.0 on), read anew for each heartbeat and
+    /// each question; nothing is watched.
     ElectionZnode,
+}
+
+/// How a node tells that it leads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum LeadershipCheck {
+    /// The first znode in line is the one that it made itself, in the session that it has now.
+    OwnZnode,
+    /// The first znode in line carries its name, as it was read last (NIFI-5096, NIFI-6589).
+    NameRead,
+}
+
+/// What becomes of the parents of the election's znodes when the last candidate has left.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum ElectionParents {
+    /// They stay.
+    Persistent,
+    /// ZooKeeper deletes them, within a minute or so.
+    Container,
 }
 
 /// The protocol's rules. `Rules::default()` is the protocol as it should be.
@@ -46,6 +67,26 @@ pub struct Rules {
     pub members_register: bool,
     /// How nodes find the coordinator. NiFi since 1.0.0: the election znode (spec P14).
     pub coordinator_lookup: CoordinatorLookup,
+    /// How a node tells that it leads. NiFi asks who is named first, whoever's session made that znode: a process that
+    /// was restarted, or has a new session, finds the znode of its former self and believes that it leads (NIFI-6589,
+    /// 1.10.0; Z1, Z4, Z5); breaks S1, S31.
+    pub leadership_check: LeadershipCheck,
+    /// How long NiFi trusts that answer: 5 s, while ZooKeeper may elect somebody else (NIFI-6589, 1.10.0; Z1, Z2); breaks
+    /// S1, S31. Of no meaning under [`LeadershipCheck::OwnZnode`].
+    pub leadership_cache: Duration,
+    /// A candidate whose connection breaks keeps its znode and, if the session lives on, its place. Curator, under every
+    /// release of NiFi, deletes it and queues again, so that the roles move although nobody failed (Z11).
+    pub keep_place_when_suspended: bool,
+    /// When it is not known whether a znode was created, its server has to catch up (`sync`) before the znode is looked
+    /// for. Curator, under every release of NiFi, looks at once; on a server that lags it makes a second znode, and
+    /// nobody knows whose the first is (Z7); breaks L1.
+    pub sync_before_lookup: bool,
+    /// A znode that this run of the process made, and that is not its present place in line, is deleted when it is seen:
+    /// what a create left whose answer was lost, or a former session. Curator does not look (Z3, Z7); breaks L1.
+    pub sweep_own_orphans: bool,
+    /// Whether the election's parents outlive their last candidate. Curator makes them containers, so the line begins to
+    /// count from 0 again, and a sequence number says nothing about who came later (Z13). Terms are `czxid`s either way.
+    pub election_parents: ElectionParents,
     /// What a node does whose own flow differs from the cluster's. NiFi changed its mind in 1.12 (NIFI-6849).
     pub differing_flow: DifferingFlow,
     /// A heartbeat from a node put out with one of these codes makes the coordinator ask it back. NiFi 1.0 to 1.28:
@@ -70,8 +111,8 @@ pub struct Rules {
     pub exclusions_in_zookeeper: bool,
     /// A removed node stays unknown until its process restarts. In NiFi its next heartbeat brings it back; breaks S15.
     pub removal_leaves_tombstone: bool,
-    /// A coordinator acts only as long as ZooKeeper cannot have given its session up. NiFi trusts an answer that is
-    /// up to 5 s old (NIFI-6589); breaks S1.
+    /// A role is held only as long as ZooKeeper cannot have given the session up by itself. NiFi holds it until it is told
+    /// otherwise (Z1); breaks S1, S31.
     pub act_under_lease: bool,
     /// While somebody coordinates, only nodes that have inherited the cluster's flow stand for election. NiFi
     /// observes this at the start of a process only (NIFI-2431, NIFI-2605); breaks I8.
@@ -104,11 +145,20 @@ pub const AUTO_RECONNECT_2_X: CodeSet = CodeSet::of(&[
     DisconnectionCode::FailedToServiceRequest,
 ]);
 
+/// NiFi's `MAX_CACHE_MILLIS` (NIFI-6589, 1.10.0).
+pub const LEADERSHIP_CACHE: Duration = Duration::from_secs(5);
+
 impl Default for Rules {
     fn default() -> Self {
         Rules {
             members_register: true,
             coordinator_lookup: CoordinatorLookup::WellKnownZnode,
+            leadership_check: LeadershipCheck::OwnZnode,
+            leadership_cache: LEADERSHIP_CACHE,
+            keep_place_when_suspended: true,
+            sync_before_lookup: true,
+            sweep_own_orphans: true,
+            election_parents: ElectionParents::Persistent,
             differing_flow: DifferingFlow::Refuse,
             auto_reconnect: AUTO_RECONNECT_1_X,
             disconnected_nodes_heartbeat: true,
@@ -146,6 +196,12 @@ impl Rules {
         Rules {
             members_register: false,
             coordinator_lookup: CoordinatorLookup::ElectionZnode,
+            leadership_check: LeadershipCheck::NameRead,
+            leadership_cache: LEADERSHIP_CACHE,
+            keep_place_when_suspended: false,
+            sync_before_lookup: false,
+            sweep_own_orphans: false,
+            election_parents: ElectionParents::Container,
             differing_flow: DifferingFlow::BackUpAndInherit,
             auto_reconnect,
             disconnected_nodes_heartbeat: false,

@@ -1,8 +1,8 @@
 //! The node's own side: asking to be let in, loading the cluster's flow or refusing it, heartbeating, being told to
 //! leave, and saying goodbye (spec 4).
 
-use super::{LoadFailure, Node};
-use crate::config::TRY_LATER_MAX;
+use super::{Errands, LoadFailure, Node};
+use crate::config::{TRY_LATER, TRY_LATER_MAX};
 use crate::effect::{Durable, Effect, Effects};
 use crate::event::ClusterEvent;
 use crate::flow::{DataFlow, inherit};
@@ -18,8 +18,19 @@ impl Node {
     /// waits for one.
     pub(super) fn ask(&mut self, now: Instant, effects: &mut Effects) {
         assert_eq!(self.membership, Membership::Joining, "only who wants in asks");
+        if self.finder.looks_each_time() {
+            self.ask_at = Some(now + TRY_LATER);
+            self.errands.ask = true;
+            self.look_for_coordinator(effects);
+        } else {
+            self.send_question(now, effects);
+        }
+    }
+
+    fn send_question(&mut self, now: Instant, effects: &mut Effects) {
         let Some((epoch, address)) = self.finder.view().known() else {
-            self.ask_at = None;
+            // Where nothing tells of a coordinator, it is looked up again.
+            self.ask_at = self.finder.looks_each_time().then(|| now + TRY_LATER);
             return;
         };
         self.asks += 1;
@@ -32,6 +43,16 @@ impl Node {
         };
         effects.send(address, Message::ConnectionRequest(request));
         self.ask_at = Some(now + self.config.read_timeout.max(core::time::Duration::from_millis(1)));
+    }
+
+    /// The coordinator was looked up, or nobody was found.
+    pub(super) fn run_errands(&mut self, now: Instant, errands: Errands, effects: &mut Effects) {
+        if errands.ask && self.membership == Membership::Joining {
+            self.send_question(now, effects);
+        }
+        if errands.heartbeat && self.heartbeat_at.is_some() {
+            self.send_heartbeat(effects);
+        }
     }
 
     /// The coordinator's answer to the newest question; to an older one it is void.
@@ -300,6 +321,15 @@ impl Node {
     /// Sends a heartbeat to the coordinator, if one is known; a missed one is lost.
     pub(super) fn heartbeat(&mut self, now: Instant, effects: &mut Effects) {
         self.heartbeat_at = Some(now + self.config.heartbeat_interval);
+        if self.finder.looks_each_time() {
+            self.errands.heartbeat = true;
+            self.look_for_coordinator(effects);
+        } else {
+            self.send_heartbeat(effects);
+        }
+    }
+
+    fn send_heartbeat(&mut self, effects: &mut Effects) {
         let Some((epoch, address)) = self.finder.view().known() else { return };
         self.heartbeats += 1;
         let heartbeat = Heartbeat {
@@ -355,6 +385,15 @@ fn is_the_same_state(before: &Membership, after: &Membership) -> bool {
         }
         (Membership::Offloading { .. }, Membership::Offloading { .. })
         | (Membership::Offloaded { .. }, Membership::Offloaded { .. }) => true,
-        _ => before == after,
+        (
+            Membership::Joining
+            | Membership::Loading { .. }
+            | Membership::Connected { .. }
+            | Membership::Disconnected { .. }
+            | Membership::Offloading { .. }
+            | Membership::Offloaded { .. }
+            | Membership::Removed { .. },
+            _,
+        ) => before == after,
     }
 }

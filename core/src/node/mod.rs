@@ -3,6 +3,7 @@
 mod joining;
 pub(crate) mod operations;
 mod requests;
+mod roles;
 mod zookeeper;
 
 use crate::config::{ConfigError, NodeConfig};
@@ -13,9 +14,10 @@ use crate::effect::{Effect, Effects};
 use crate::event::{ClusterEvent, Resignation};
 use crate::flow::DataFlow;
 use crate::identity::{Address, NodeId};
-use crate::leadership::{Candidate, Role};
+use crate::leadership::{Candidate, Named, Role};
 use crate::message::{Membership, Message};
 use crate::operator::{OperatorRequest, RequestId};
+use crate::rules::LeadershipCheck;
 use crate::status::{Epoch, Version};
 use crate::table::StatusTable;
 use crate::time::Instant;
@@ -87,6 +89,15 @@ pub enum Timer {
     Request,
     /// When to stand for election again after making room for a better candidate.
     Candidacy,
+    /// When to ask ZooKeeper again who is named first in line (NiFi's rule).
+    Leadership,
+}
+
+/// What a node does with the coordinator's address as soon as it has it, where it looks it up for each use.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+struct Errands {
+    heartbeat: bool,
+    ask: bool,
 }
 
 /// One NiFi node. Same inputs, same effects.
@@ -118,6 +129,9 @@ pub struct Node {
     registration: Registration,
     coordinator_candidate: Candidate,
     primary_candidate: Candidate,
+    /// Who is named first in line, where that is what counts (NiFi's rule).
+    coordinator_named: Option<Named>,
+    primary_named: Option<Named>,
     /// A node that made room for a better candidate does not stand again before.
     stands_again_at: Instant,
     /// Whether the address at the well-known path may be this node's.
@@ -137,6 +151,8 @@ pub struct Node {
     told_to_wait: bool,
     heartbeats: u64,
     heartbeat_at: Option<Instant>,
+    /// What waits until the coordinator has been looked up.
+    errands: Errands,
     /// Requests passed on to the coordinator, and until when an answer is awaited.
     forwarded: BTreeMap<RequestId, Instant>,
     stopping: bool,
@@ -152,13 +168,22 @@ impl Node {
         let name = format!("{}.{}", config.node.id, config.incarnation.0);
         let participant: Arc<str> = config.node.socket.to_string().into();
         let candidate = |role: Role| {
-            Candidate::new(role, config.paths.election(role.name()), participant.clone(), name.clone())
+            let path = config.paths.election(role.name());
+            Candidate::new(role, path, participant.clone(), name.clone(), config.rules)
+        };
+        let named = |role: Role| match config.rules.leadership_check {
+            LeadershipCheck::OwnZnode => None,
+            LeadershipCheck::NameRead => {
+                Some(Named::new(config.paths.election(role.name()), participant.clone(), &config.rules))
+            }
         };
         Ok(Node {
             finder: Finder::new(config.rules.coordinator_lookup, &config.paths),
             registration: Registration::new(&config.paths, &config.node, config.incarnation),
             coordinator_candidate: candidate(Role::ClusterCoordinator),
             primary_candidate: candidate(Role::PrimaryNode),
+            coordinator_named: named(Role::ClusterCoordinator),
+            primary_named: named(Role::PrimaryNode),
             stands_again_at: Instant::ZERO,
             config,
             flow,
@@ -182,6 +207,7 @@ impl Node {
             told_to_wait: false,
             heartbeats: 0,
             heartbeat_at: None,
+            errands: Errands::default(),
             forwarded: BTreeMap::new(),
             stopping: false,
         })
@@ -211,11 +237,14 @@ impl Node {
 
     /// Does what is due.
     fn wake(&mut self, now: Instant, effects: &mut Effects) {
-        self.with_office(now, effects, |office, desk| {
-            if office.next_deadline().is_some_and(|at| at <= desk.now) {
-                office.wake(desk);
-            }
-        });
+        if self.may_act(Role::ClusterCoordinator, now) {
+            self.with_office(now, effects, |office, desk| {
+                if office.next_deadline().is_some_and(|at| at <= desk.now) {
+                    office.wake(desk);
+                }
+            });
+        }
+        self.ask_who_is_named(now, effects);
         self.expire_forwarded(now, effects);
         if self.ask_at.is_some_and(|at| at <= now) {
             self.ask(now, effects);
@@ -239,6 +268,10 @@ impl Node {
             return None;
         }
         let office = self.office.as_ref().and_then(Office::next_deadline);
+        let office =
+            office.filter(|at| self.coordinator_named.as_ref().is_none_or(|named| named.lets_act(*at)));
+        let named = [&self.coordinator_named, &self.primary_named].into_iter().flatten();
+        let leadership = named.filter_map(Named::next_deadline).min();
         let holds_a_role = self.office.is_some() || self.primary.is_some();
         let lease = (holds_a_role && self.config.rules.act_under_lease).then_some(self.lease_until);
         let again = (self.stands_again_at > Instant::ZERO).then_some(self.stands_again_at);
@@ -249,6 +282,7 @@ impl Node {
             (lease, Timer::Lease),
             (self.forwarded.values().min().copied(), Timer::Request),
             (again, Timer::Candidacy),
+            (leadership, Timer::Leadership),
         ]
         .into_iter()
         .filter_map(|(at, timer)| Some((at?, timer)))
@@ -423,7 +457,7 @@ impl Node {
     #[must_use]
     pub fn coordinates(&self, now: Instant) -> Option<Epoch> {
         let published = self.office.as_ref().filter(|office| office.is_published());
-        published.filter(|_| self.holds_lease(now)).map(Office::epoch)
+        published.filter(|_| self.may_act(Role::ClusterCoordinator, now)).map(Office::epoch)
     }
 
     /// The term under which this node decides who is connected at `now`: as [`Node::coordinates`], and every member
@@ -431,7 +465,7 @@ impl Node {
     #[must_use]
     pub fn decides(&self, now: Instant) -> Option<Epoch> {
         let open = self.office.as_ref().filter(|office| office.is_open());
-        open.filter(|_| self.holds_lease(now)).map(Office::epoch)
+        open.filter(|_| self.may_act(Role::ClusterCoordinator, now)).map(Office::epoch)
     }
 
     /// The flow that this node hands out as coordinator, once there is one.
@@ -443,7 +477,16 @@ impl Node {
     /// The term under which this node would act as Primary Node at `now`.
     #[must_use]
     pub fn is_primary(&self, now: Instant) -> Option<Epoch> {
-        self.primary.filter(|_| self.holds_lease(now))
+        self.primary.filter(|_| self.may_act(Role::PrimaryNode, now))
+    }
+
+    /// Whether this node leads in a role, or holds one, and can act only while it has a lease: its ZooKeeper client is to
+    /// keep one up, whatever that costs.
+    #[must_use]
+    pub fn needs_lease(&self) -> bool {
+        let holds = self.office.is_some() || self.primary.is_some();
+        let leads = self.leads(Role::ClusterCoordinator).is_some() || self.leads(Role::PrimaryNode).is_some();
+        self.config.rules.act_under_lease && (holds || leads)
     }
 
     /// Our own beliefs. Called after every step of a simulation.
@@ -455,7 +498,7 @@ impl Node {
         self.primary_candidate.check_invariants(self.online);
         if let Some(office) = &self.office {
             assert_eq!(
-                self.coordinator_candidate.leads(),
+                self.leads(Role::ClusterCoordinator),
                 Some(office.epoch()),
                 "only who leads holds the office"
             );

@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     /// A parent that must exist; there already is fine too.
     Parent,
     Candidate(Role, leadership::Step),
+    /// NiFi's way of telling who leads.
+    Named(Role, leadership::NamedStep),
     /// A former coordinator takes its address back.
     Unpublish,
     Discovery(discovery::Step),

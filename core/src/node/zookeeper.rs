@@ -1,24 +1,19 @@
-//! What ZooKeeper says, and what the node makes of it: sessions, leases, roles taken up and given up.
+//! What ZooKeeper says, and who in the node hears it: sessions, leases, answers, watches.
 
-use super::Node;
 use super::operations::Purpose;
+use super::{Errands, Node};
 use crate::coordination::{
     CoordinationError, CoordinationEvent, CreateMode, Operation, OperationId, Outcome, WatchKind,
 };
-use crate::coordinator::{Desk, Office};
-use crate::discovery::CoordinatorView;
+use crate::discovery::{self, CoordinatorView};
 use crate::effect::Effects;
-use crate::event::{ClusterEvent, Resignation};
+use crate::event::Resignation;
 use crate::leadership::{self, Role, Wish};
 use crate::message::Membership;
-use crate::rules::CoordinatorLookup;
+use crate::rules::ElectionParents;
 use crate::status::Epoch;
 use crate::time::Instant;
 use alloc::sync::Arc;
-use core::time::Duration;
-
-/// How long a node that made room for a better candidate waits before it stands for election again.
-const STAND_AGAIN_PAUSE: Duration = Duration::from_secs(1);
 
 impl Node {
     pub(super) fn coordination(&mut self, now: Instant, event: CoordinationEvent, effects: &mut Effects) {
@@ -44,6 +39,7 @@ impl Node {
             self.operations.perform(effects, Purpose::Discovery(step), operation);
         }
         self.look_for_coordinator(effects);
+        self.errands.ask |= self.finder.looks_each_time() && self.membership == Membership::Joining;
         let wishes = [self.coordinator_candidate.session_opened(), self.primary_candidate.session_opened()];
         self.grant(wishes, effects);
         self.settle(now, effects);
@@ -51,8 +47,12 @@ impl Node {
 
     /// Makes sure that everything has a place to be in. That there is one already is as good.
     fn make_parents(&mut self, effects: &mut Effects) {
-        for path in self.config.paths.parents() {
-            let create = Operation::Create { path, data: "".into(), mode: CreateMode::Persistent };
+        let election = match self.config.rules.election_parents {
+            ElectionParents::Persistent => CreateMode::Persistent,
+            ElectionParents::Container => CreateMode::Container,
+        };
+        for (path, mode) in self.config.paths.parents(election) {
+            let create = Operation::Create { path, data: "".into(), mode };
             self.operations.perform(effects, Purpose::Parent, create);
         }
     }
@@ -77,6 +77,7 @@ impl Node {
         self.online = false;
         self.coordinator_candidate.suspended();
         self.primary_candidate.suspended();
+        self.interrupt_named(now);
         self.leave_office(now, Resignation::Suspended, effects);
         self.give_up_primary(Resignation::Suspended, effects);
     }
@@ -86,11 +87,19 @@ impl Node {
         self.operations.forget();
         self.registration.forget();
         self.finder.forget();
+        self.errands = Errands::default();
         self.published = false;
         self.coordinator_candidate.session_lost();
         self.primary_candidate.session_lost();
+        self.interrupt_named(now);
         self.leave_office(now, Resignation::SessionLost, effects);
         self.give_up_primary(Resignation::SessionLost, effects);
+    }
+
+    fn interrupt_named(&mut self, now: Instant) {
+        for named in [&mut self.coordinator_named, &mut self.primary_named].into_iter().flatten() {
+            named.interrupted(now);
+        }
     }
 
     fn completed(
@@ -110,26 +119,60 @@ impl Node {
                 self.published &= !matches!(result, Ok(_) | Err(CoordinationError::NoNode));
             }
             Some(Purpose::Candidate(role, step)) => {
-                let candidate = match role {
-                    Role::ClusterCoordinator => &mut self.coordinator_candidate,
-                    Role::PrimaryNode => &mut self.primary_candidate,
+                self.candidate_completed(now, role, step, result, effects)
+            }
+            Some(Purpose::Named(role, step)) => {
+                let named = match role {
+                    Role::ClusterCoordinator => &mut self.coordinator_named,
+                    Role::PrimaryNode => &mut self.primary_named,
                 };
-                let wish = candidate.completed(step, result);
-                self.grant_one(role, wish, effects);
+                if let Some((step, operation)) =
+                    named.as_mut().and_then(|named| named.completed(now, step, result))
+                {
+                    self.operations.perform(effects, Purpose::Named(role, step), operation);
+                }
             }
             Some(Purpose::Discovery(step)) => {
-                let view = self.finder.view().clone();
+                let before = self.finder.answer();
                 let registered = self.registration.completed(step, &result);
-                let looked = self.finder.completed(step, result);
+                let looked = self.finder.completed(step, &result);
+                let over = looked.is_none();
                 for (step, operation) in registered.into_iter().chain(looked) {
                     self.operations.perform(effects, Purpose::Discovery(step), operation);
                 }
-                self.coordinator_seen(now, &view, effects);
+                self.coordinator_seen(now, &before, effects);
+                if over {
+                    self.looked(now, step, &result, effects);
+                }
             }
             Some(Purpose::Office(step)) => {
                 self.with_office(now, effects, |office, desk| office.completed(desk, step, result));
             }
         }
+    }
+
+    fn candidate_completed(
+        &mut self,
+        now: Instant,
+        role: Role,
+        step: leadership::Step,
+        result: Result<Outcome, CoordinationError>,
+        effects: &mut Effects,
+    ) {
+        let (candidate, named) = match role {
+            Role::ClusterCoordinator => (&mut self.coordinator_candidate, &mut self.coordinator_named),
+            Role::PrimaryNode => (&mut self.primary_candidate, &mut self.primary_named),
+        };
+        let (led, misses_parent) = (candidate.leads(), candidate.misses_parent(step, &result));
+        let wish = candidate.completed(step, result);
+        let elected = candidate.leads().filter(|_| led.is_none());
+        if let (Some(named), Some(epoch)) = (named, elected) {
+            named.elected(now, epoch);
+        }
+        if misses_parent {
+            self.make_parents(effects);
+        }
+        self.grant_one(role, wish, effects);
     }
 
     fn watched(&mut self, now: Instant, path: &Arc<str>, kind: WatchKind, effects: &mut Effects) {
@@ -142,24 +185,53 @@ impl Node {
         self.with_office(now, effects, |office, desk| office.watched(desk, path));
     }
 
-    /// ZooKeeper named a coordinator, or said that there is none.
-    fn coordinator_seen(&mut self, now: Instant, before: &CoordinatorView, effects: &mut Effects) {
-        if self.finder.view() == before {
+    /// ZooKeeper named a coordinator, or said that there is none. One that has written its address anew has begun anew,
+    /// and waits for word from everybody.
+    fn coordinator_seen(&mut self, now: Instant, before: &(CoordinatorView, Epoch), effects: &mut Effects) {
+        if self.finder.answer() == *before {
             return;
         }
         if let Some((epoch, _)) = self.finder.view().known() {
             self.learn_epoch(now, epoch, effects);
-            self.coordinator_found(now);
+            if !self.finder.looks_each_time() {
+                self.coordinator_found(now);
+            }
         }
     }
 
-    fn look_for_coordinator(&mut self, effects: &mut Effects) {
+    /// A look at who coordinates is over; what waited for it is done, or has failed with it.
+    fn looked(
+        &mut self,
+        now: Instant,
+        step: discovery::Step,
+        result: &Result<Outcome, CoordinationError>,
+        effects: &mut Effects,
+    ) {
+        match step {
+            discovery::Step::ListCandidates | discovery::Step::ReadCandidate => {
+                let errands = core::mem::take(&mut self.errands);
+                if matches!(result, Ok(_) | Err(CoordinationError::NoNode)) {
+                    self.run_errands(now, errands, effects);
+                }
+            }
+            discovery::Step::Read
+            | discovery::Step::Await
+            | discovery::Step::Register
+            | discovery::Step::ClearGhost
+            | discovery::Step::Unregister => {}
+        }
+    }
+
+    pub(super) fn look_for_coordinator(&mut self, effects: &mut Effects) {
         let (step, operation) = self.finder.look();
         self.operations.perform(effects, Purpose::Discovery(step), operation);
     }
 
     /// The address that ZooKeeper named does not coordinate under that term: perhaps there is news.
     pub(super) fn not_coordinator(&mut self, epoch: Epoch, effects: &mut Effects) {
+        if self.finder.looks_each_time() {
+            return;
+        }
         if self.online && self.finder.view().known().is_some_and(|(known, _)| known == epoch) {
             self.look_for_coordinator(effects);
         }
@@ -172,181 +244,12 @@ impl Node {
         }
     }
 
-    pub(super) fn holds_lease(&self, now: Instant) -> bool {
-        now < self.lease_until || !self.config.rules.act_under_lease
-    }
-
-    /// Gives every role up whose lease has run out, before anything is done under it.
-    pub(super) fn end_of_lease(&mut self, now: Instant, effects: &mut Effects) {
-        if !self.holds_lease(now) {
-            self.leave_office(now, Resignation::LeaseEnded, effects);
-            self.give_up_primary(Resignation::LeaseEnded, effects);
-        }
-    }
-
-    /// Ends the office when something that happened in it, or around it, says so.
-    pub(super) fn leave_office_if_due(&mut self, now: Instant, effects: &mut Effects) {
-        let Some(office) = &self.office else { return };
-        let reason = if let Some(reason) = office.leaving() {
-            Some(reason)
-        } else if self.coordinator_candidate.leads() != Some(office.epoch())
-            || self.known_epoch > office.epoch()
-        {
-            Some(Resignation::Deposed)
-        } else if self.bars_itself() && self.table.connected().next().is_some() {
-            Some(Resignation::NotEntitled)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            if reason == Resignation::NotQualified {
-                self.stands_again_at = now + STAND_AGAIN_PAUSE;
-            }
-            self.leave_office(now, reason, effects);
-            let wish = self.coordinator_candidate.relinquish();
-            self.grant_one(Role::ClusterCoordinator, wish, effects);
-        }
-    }
-
-    pub(super) fn leave_office(&mut self, now: Instant, reason: Resignation, effects: &mut Effects) {
-        if let Some(mut office) = self.office.take() {
-            let mut desk = Desk {
-                now,
-                config: &self.config,
-                table: &mut self.table,
-                operations: &mut self.operations,
-                own_flow: &self.flow,
-                inherited: self.inherited,
-                effects,
-            };
-            office.abandon(&mut desk);
-            self.operations.forget_office();
-            self.decided = office.decided();
-            let epoch = office.epoch();
-            self.handed_out = office.cluster_flow().map(|flow| (epoch, flow.clone()));
-            effects.record(ClusterEvent::Resigned { role: Role::ClusterCoordinator, epoch, reason });
-        }
-    }
-
-    pub(super) fn give_up_primary(&mut self, reason: Resignation, effects: &mut Effects) {
-        if let Some(epoch) = self.primary.take() {
-            effects.record(ClusterEvent::Resigned { role: Role::PrimaryNode, epoch, reason });
-        }
-    }
-
-    /// Whether what this node is keeps it from coordinating as long as there is another member (NIFI-2419, I8).
-    fn bars_itself(&self) -> bool {
-        match &self.membership {
-            Membership::Joining | Membership::Loading { .. } | Membership::Connected { .. } => false,
-            Membership::Disconnected { code, .. } => code.bars_from_office(),
-            Membership::Offloading { .. } | Membership::Offloaded { .. } | Membership::Removed { .. } => true,
-        }
-    }
-
-    /// Whether this node should stand for coordinator: it has the cluster's flow, or nobody else leads who has.
-    fn is_candidate(&self, now: Instant) -> bool {
-        if self.office.is_some() {
-            return true;
-        }
-        if self.bars_itself() || now < self.stands_again_at {
-            return false;
-        }
-        if self.inherited || !self.config.rules.qualified_candidates_only {
-            return true;
-        }
-        match self.finder.view() {
-            CoordinatorView::Nobody => true,
-            CoordinatorView::Known { epoch, .. } => self.coordinator_candidate.place() == Some(*epoch),
-            // Not known yet: stay as we are, in line or not.
-            CoordinatorView::Unknown => false,
-        }
-    }
-
-    fn knows_other_members(&self) -> bool {
-        self.table.connected().any(|status| status.node.id != self.config.node.id)
-    }
-
-    /// Stands for the roles that this node is entitled to, and for no other.
-    pub(super) fn stand_or_withdraw(&mut self, now: Instant, effects: &mut Effects) {
-        if now >= self.stands_again_at {
-            self.stands_again_at = Instant::ZERO;
-        }
-        let coordinator = self.is_candidate(now);
-        let primary = self.membership.is_connected();
-        let wishes = [
-            self.coordinator_candidate.want(coordinator, self.online),
-            self.primary_candidate.want(primary, self.online),
-        ];
-        self.grant(wishes, effects);
-    }
-
-    /// Takes a role up when ZooKeeper gives it, and lays it down when it is gone.
-    pub(super) fn take_up_roles(&mut self, now: Instant, effects: &mut Effects) {
-        if self.primary.is_some() && self.primary != self.primary_candidate.leads() {
-            self.give_up_primary(Resignation::NotEntitled, effects);
-        }
-        if !self.holds_lease(now) {
-            return;
-        }
-        if self.primary.is_none()
-            && let Some(epoch) = self.primary_candidate.leads()
-        {
-            self.primary = Some(epoch);
-            effects.record(ClusterEvent::Elected { role: Role::PrimaryNode, epoch });
-        }
-        if self.office.is_none()
-            && let Some(epoch) = self.coordinator_candidate.leads()
-        {
-            self.begin_office(now, epoch, effects);
-        }
-    }
-
-    fn begin_office(&mut self, now: Instant, epoch: Epoch, effects: &mut Effects) {
-        // Somebody was elected after us: our place in line is a ghost. Or our term was interrupted before this node had
-        // the cluster's flow, and others have it by now: they go first.
-        let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
-        let ghost = epoch < self.known_epoch || self.was_told_decisions_of(epoch);
-        if ghost || (resumes && !self.inherited && self.knows_other_members()) {
-            self.stands_again_at = now + STAND_AGAIN_PAUSE;
-            let wish = self.coordinator_candidate.relinquish();
-            return self.grant_one(Role::ClusterCoordinator, wish, effects);
-        }
-        effects.record(ClusterEvent::Elected { role: Role::ClusterCoordinator, epoch });
-        self.known_epoch = self.known_epoch.max(epoch);
-        let mut desk = Desk {
-            now,
-            config: &self.config,
-            table: &mut self.table,
-            operations: &mut self.operations,
-            own_flow: &self.flow,
-            inherited: self.inherited,
-            effects,
-        };
-        let elected = self.handed_out.take().filter(|(handed_out_in, _)| *handed_out_in == epoch);
-        match Office::begin(&mut desk, epoch, self.decided, elected.map(|(_, flow)| flow)) {
-            Ok(office) => {
-                self.decided = office.decided();
-                self.office = Some(office);
-                self.published = self.config.rules.coordinator_lookup == CoordinatorLookup::WellKnownZnode;
-            }
-            Err(reason) => {
-                effects.record(ClusterEvent::Resigned { role: Role::ClusterCoordinator, epoch, reason });
-            }
-        }
-    }
-
-    /// Whether there are decisions of `epoch`, or of a later term, that this node did not make.
-    fn was_told_decisions_of(&self, epoch: Epoch) -> bool {
-        let mut versions = self.table.iter().map(|status| status.version);
-        versions.any(|version| version.epoch >= epoch && version > self.decided)
-    }
-
-    fn grant(&mut self, [coordinator, primary]: [Wish; 2], effects: &mut Effects) {
+    pub(super) fn grant(&mut self, [coordinator, primary]: [Wish; 2], effects: &mut Effects) {
         self.grant_one(Role::ClusterCoordinator, coordinator, effects);
         self.grant_one(Role::PrimaryNode, primary, effects);
     }
 
-    fn grant_one(&mut self, role: Role, wish: Wish, effects: &mut Effects) {
+    pub(super) fn grant_one(&mut self, role: Role, wish: Wish, effects: &mut Effects) {
         let Some((step, operation)) = wish else { return };
         if role == Role::ClusterCoordinator && step == leadership::Step::Withdraw && self.published {
             // While our place in line is still there, the address at the well-known path is ours.

@@ -220,6 +220,24 @@ impl Bench {
         self.connect();
     }
 
+    /// The node gives its session up, and has a new one while ZooKeeper still keeps the old one.
+    pub(crate) fn lose_session(&mut self) {
+        self.suspend();
+        self.zookeeper.abandon();
+        self.input(Input::Coordination(CoordinationEvent::Lost));
+        self.answers = true;
+        self.connect();
+    }
+
+    /// The process ends without a word and starts anew, on the same machine; ZooKeeper has not noticed yet.
+    pub(crate) fn restart(&mut self) {
+        let mut config = self.node.config().clone();
+        config.incarnation = Incarnation(config.incarnation.0 + 1);
+        let (now, mut zookeeper) = (self.now, self.zookeeper.clone());
+        zookeeper.abandon();
+        *self = Bench { now, zookeeper, ..Bench::new(config, self.node.flow().clone()) };
+    }
+
     /// One input, and everything that follows from it at this moment.
     pub(crate) fn input(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
@@ -301,7 +319,8 @@ impl Bench {
             | Operation::Delete { path }
             | Operation::Exists { path, .. }
             | Operation::GetData { path, .. }
-            | Operation::GetChildren { path, .. } => path,
+            | Operation::GetChildren { path, .. }
+            | Operation::Sync { path } => path,
         };
         self.hold.is_some_and(|prefix| path.starts_with(prefix))
     }

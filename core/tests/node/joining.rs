@@ -152,6 +152,16 @@ fn a_new_coordinator_hears_from_a_member_at_once() {
     assert_eq!(heartbeats(&bench.take()).len(), 1);
 }
 
+/// Its connection was broken for a moment; now it waits for word from every member.
+#[test]
+fn a_coordinator_that_writes_its_address_anew_hears_from_a_member_at_once() {
+    let mut bench = Bench::member();
+    let address = bench.zookeeper.data(COORDINATOR).expect("n9 coordinates").to_string();
+    bench.zookeeper.put(COORDINATOR, &address);
+    bench.settle();
+    assert_eq!(heartbeats(&bench.take()).len(), 1);
+}
+
 #[test]
 fn what_a_coordinator_of_an_earlier_term_says_has_no_effect() {
     let mut bench = Bench::member();

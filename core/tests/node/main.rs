@@ -4,6 +4,7 @@ mod connection;
 mod convergence;
 mod harness;
 mod joining;
+mod leading;
 mod monitor;
 mod office;
 mod reachable;

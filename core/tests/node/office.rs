@@ -30,6 +30,7 @@ fn operations(effects: &[Effect]) -> Vec<String> {
         Operation::Exists { path, watch } => Some(format!("exists {path}{}", watched(*watch))),
         Operation::GetData { path, watch } => Some(format!("get {path}{}", watched(*watch))),
         Operation::GetChildren { path, watch } => Some(format!("list {path}{}", watched(*watch))),
+        Operation::Sync { path } => Some(format!("sync {path}")),
     });
     lines.collect()
 }

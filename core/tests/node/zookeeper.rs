@@ -34,7 +34,7 @@ impl ZooKeeper {
         match operation {
             Operation::Create { path, data, mode } => {
                 let sequential = *mode == CreateMode::EphemeralSequential;
-                let ours = *mode != CreateMode::Persistent;
+                let ours = matches!(mode, CreateMode::Ephemeral | CreateMode::EphemeralSequential);
                 let path = if sequential { self.numbered(path) } else { path.to_string() };
                 self.create(&path, data, ours)
             }
@@ -63,6 +63,7 @@ impl ZooKeeper {
                 }
                 Ok(Outcome::Children { children: self.children(path) })
             }
+            Operation::Sync { .. } => Ok(Outcome::Synced),
         }
     }
 
@@ -91,6 +92,24 @@ impl ZooKeeper {
         self.child_watches.clear();
         self.znodes.retain(|_, znode| !znode.ours);
         self.fired.clear();
+    }
+
+    /// The next sequence number is greater than this one.
+    pub(crate) fn set_sequence(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+
+    /// The watches broke with the connection, and nobody set them again.
+    pub(crate) fn abandon_watches(&mut self) {
+        self.data_watches.clear();
+        self.child_watches.clear();
+        self.fired.clear();
+    }
+
+    /// The session of the node under test is over for the node, and not yet here: what it made stays as it is.
+    pub(crate) fn abandon(&mut self) {
+        self.abandon_watches();
+        self.znodes.values_mut().for_each(|znode| znode.ours = false);
     }
 
     pub(crate) fn data(&self, path: &str) -> Option<&str> {

@@ -1,0 +1,39 @@
+//! Who leads: the two roles, standing for one, and how a node tells that it has one.
+
+mod candidate;
+mod named;
+
+pub(crate) use candidate::{Candidate, Step, Wish};
+pub(crate) use named::{Named, Step as NamedStep};
+use serde::{Deserialize, Serialize};
+
+/// The two roles that ZooKeeper elects.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Role {
+    /// Decides who is connected.
+    ClusterCoordinator,
+    /// Runs what must run on one node only.
+    PrimaryNode,
+}
+
+impl Role {
+    /// NiFi's name, which is also the path in ZooKeeper.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::ClusterCoordinator => "Cluster Coordinator",
+            Role::PrimaryNode => "Primary Node",
+        }
+    }
+}
+
+/// The sequence number at the end of a candidate's name. It is a signed number of 32 bits: after 2147483647 ZooKeeper
+/// goes on with negative ones.
+pub(crate) fn sequence(name: &str) -> Option<i32> {
+    name.rsplit_once("-lock-").and_then(|(_, number)| number.parse().ok())
+}
+
+/// The first of these candidates as Curator sorts them: by number; names without one come last.
+pub(crate) fn first_in_line<T: AsRef<str>>(candidates: &[T]) -> Option<&T> {
+    candidates.iter().min_by_key(|name| sequence(name.as_ref()).map_or(i64::MAX, i64::from))
+}
