@@ -12,15 +12,16 @@ use zeromaster_zookeeper as zk;
 pub(crate) fn operation(operation: Operation) -> zk::Operation {
     match operation {
         Operation::Create { path, data, mode } => {
-            zk::Operation::Create { path, data: bytes(&data), mode: create_mode(mode) }
+            zk::Operation::Create(zk::Create::open(path, bytes(&data), create_mode(mode)))
         }
         Operation::SetData { path, data } => {
-            zk::Operation::SetData { path, data: bytes(&data), version: None }
+            zk::Operation::SetData { path, data: Some(bytes(&data)), version: zk::ANY_VERSION }
         }
-        Operation::Delete { path } => zk::Operation::Delete { path, version: None },
+        Operation::Delete { path } => zk::Operation::Delete { path, version: zk::ANY_VERSION },
         Operation::Exists { path, watch } => zk::Operation::Exists { path, watch },
         Operation::GetData { path, watch } => zk::Operation::GetData { path, watch },
         Operation::GetChildren { path, watch } => zk::Operation::GetChildren { path, watch },
+        Operation::Sync { path } => zk::Operation::Sync { path: Some(path) },
     }
 }
 
@@ -29,6 +30,7 @@ fn create_mode(mode: CreateMode) -> zk::CreateMode {
         CreateMode::Persistent => zk::CreateMode::Persistent,
         CreateMode::Ephemeral => zk::CreateMode::Ephemeral,
         CreateMode::EphemeralSequential => zk::CreateMode::EphemeralSequential,
+        CreateMode::Container => zk::CreateMode::Container,
     }
 }
 
@@ -68,21 +70,42 @@ fn state_event(state: zk::SessionState) -> Option<CoordinationEvent> {
         zk::SessionState::Suspended => Some(CoordinationEvent::Suspended),
         zk::SessionState::Reconnected { .. } => Some(CoordinationEvent::Reconnected),
         zk::SessionState::Lost => Some(CoordinationEvent::Lost),
-        zk::SessionState::Closed => None,
+        zk::SessionState::AuthFailed | zk::SessionState::Closed => None,
     }
 }
 
+/// The outcome in the node's words, of the operations above.
 fn outcome(reply: zk::Reply) -> Outcome {
     match reply {
-        zk::Reply::Created { path, stat } => Outcome::Created { path, czxid: stat.czxid.0 },
+        zk::Reply::CreatedWithStat { path, stat } => Outcome::Created { path, czxid: stat.czxid.0 },
         zk::Reply::Deleted => Outcome::Deleted,
         zk::Reply::Exists { stat } => Outcome::Exists { czxid: stat.czxid.0 },
         zk::Reply::Data { data, stat } => {
-            Outcome::Data { data: std::str::from_utf8(&data).unwrap_or_default().into(), czxid: stat.czxid.0 }
+            let data = std::str::from_utf8(data.as_deref().unwrap_or_default()).unwrap_or_default().into();
+            Outcome::Data { data, czxid: stat.czxid.0 }
         }
         zk::Reply::DataSet { .. } => Outcome::DataSet,
-        zk::Reply::Children { children, .. } => Outcome::Children { children },
-        zk::Reply::Synced => unreachable!("the node asks for no sync"),
+        zk::Reply::Children { mut children } => {
+            children.sort_unstable();
+            Outcome::Children { children }
+        }
+        zk::Reply::Synced { .. } => Outcome::Synced,
+        zk::Reply::Created { .. }
+        | zk::Reply::Acl { .. }
+        | zk::Reply::AclSet { .. }
+        | zk::Reply::ChildrenWithStat { .. }
+        | zk::Reply::Checked
+        | zk::Reply::Multi { .. }
+        | zk::Reply::BrokenMulti { .. }
+        | zk::Reply::WatchesSet
+        | zk::Reply::WatchAdded
+        | zk::Reply::WatchesRemoved
+        | zk::Reply::WatchesChecked
+        | zk::Reply::Ephemerals { .. }
+        | zk::Reply::AllChildrenNumber { .. }
+        | zk::Reply::WhoAmI { .. }
+        | zk::Reply::Authenticated
+        | zk::Reply::Nothing => unreachable!("the node asks for no such thing: {reply:?}"),
     }
 }
 
@@ -91,12 +114,22 @@ fn error(code: zk::ErrorCode) -> CoordinationError {
         zk::ErrorCode::NoNode => CoordinationError::NoNode,
         zk::ErrorCode::NodeExists => CoordinationError::NodeExists,
         zk::ErrorCode::ConnectionLoss => CoordinationError::ConnectionLoss,
-        zk::ErrorCode::SessionExpired => CoordinationError::SessionExpired,
+        zk::ErrorCode::SessionExpired | zk::ErrorCode::SessionMoved => CoordinationError::SessionExpired,
         zk::ErrorCode::BadVersion => CoordinationError::Refused(ErrorText::BadVersion),
         zk::ErrorCode::NotEmpty => CoordinationError::Refused(ErrorText::NotEmpty),
         zk::ErrorCode::NoChildrenForEphemerals => {
             CoordinationError::Refused(ErrorText::NoChildrenForEphemerals)
         }
-        zk::ErrorCode::BadArguments => CoordinationError::Refused(ErrorText::BadArguments),
+        zk::ErrorCode::BadArguments
+        | zk::ErrorCode::Ok
+        | zk::ErrorCode::SystemError
+        | zk::ErrorCode::RuntimeInconsistency
+        | zk::ErrorCode::MarshallingError
+        | zk::ErrorCode::Unimplemented
+        | zk::ErrorCode::ReconfigDisabled
+        | zk::ErrorCode::NoAuth
+        | zk::ErrorCode::InvalidAcl
+        | zk::ErrorCode::AuthFailed
+        | zk::ErrorCode::NoWatcher => CoordinationError::Refused(ErrorText::BadArguments),
     }
 }

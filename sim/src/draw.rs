@@ -1,6 +1,6 @@
 //! Makes a scenario up from a seed: a small cluster with short timings, and a plan of faults and of requests of
 //! people. Each part and each step of the plan has a stream of its own, so that taking one step out leaves all others
-//! as they were.
+//! as they were. What strikes the servers of a ZooKeeper ensemble is in `ensemble`.
 
 use crate::plan::{
     Action, Cut, Direction, Disk, DurationRange, NodeNumber, OperatorAction, Plan, Protocol, Ratio, Selector,
@@ -10,6 +10,9 @@ use crate::random::{Stream, Streams};
 use crate::scenario::{Expect, FlowName, Flows, Scenario};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+#[path = "draw/ensemble.rs"]
+mod ensemble;
 
 /// Drawn clusters have one to this many nodes.
 pub const NODES_MAX: u32 = 7;
@@ -64,6 +67,12 @@ pub fn draw(seed: u64) -> Scenario {
     let tick = *cluster.pick(&[200, 500, 2_000]);
     let latency = *cluster.pick(&[(1, 3), (1, 20), (5, 100)]);
     let flow_load = *cluster.pick(&[(10, 200), (200, 1_000), (1_000, 8_000)]);
+    let mut ensemble = streams.stream("drawn ensemble");
+    let longest_latency = Duration::from_millis(latency.1);
+    let zookeeper = ensemble::draw_servers(&mut ensemble, Duration::from_millis(tick), longest_latency);
+    let mut steps = draw_steps(streams, nodes);
+    steps.extend(ensemble::draw_steps(streams, &mut ensemble, nodes, zookeeper.servers));
+    let shortest = ensemble::shortest_session(zookeeper, longest_latency);
     Scenario {
         about: format!("Drawn from seed {seed}: every promised property must hold, whatever comes together."),
         seed,
@@ -78,15 +87,15 @@ pub fn draw(seed: u64) -> Scenario {
         start: draw_starts(&mut streams.stream("drawn starts"), nodes),
         flow_load: millis_range(flow_load),
         load_failures: draw_load_failures(&mut streams.stream("drawn load failures"), nodes),
-        nifi: draw_properties(&mut streams.stream("drawn properties"), nodes),
-        zookeeper_tick: Duration::from_millis(tick),
+        nifi: draw_properties(&mut streams.stream("drawn properties"), nodes, shortest),
+        zookeeper,
         latency: millis_range(latency),
-        plan: draw_plan(streams, nodes),
+        plan: Plan::new(steps),
         expect: Expect::default(),
     }
 }
 
-fn draw_properties(stream: &mut Stream, nodes: u32) -> BTreeMap<String, String> {
+fn draw_properties(stream: &mut Stream, nodes: u32, shortest_session: Duration) -> BTreeMap<String, String> {
     let mut properties = BTreeMap::new();
     let mut set = |key: &str, value: String| properties.insert(format!("nifi.{key}"), value);
     let interval = *stream.pick(&[1, 2, 5]);
@@ -96,7 +105,8 @@ fn draw_properties(stream: &mut Stream, nodes: u32) -> BTreeMap<String, String> 
     if stream.below(2) == 0 {
         set("cluster.flow.election.max.candidates", stream.between(1, u64::from(nodes) + 1).to_string());
     }
-    set("zookeeper.session.timeout", format!("{} secs", stream.between(2, 20)));
+    let session = stream.between(2, 20).max(shortest_session.as_secs());
+    set("zookeeper.session.timeout", format!("{session} secs"));
     set("zookeeper.connect.timeout", format!("{} secs", stream.between(1, 5)));
     set("cluster.node.connection.timeout", format!("{} secs", stream.between(1, 5)));
     set("cluster.node.read.timeout", format!("{} secs", stream.between(1, 5)));
@@ -144,7 +154,7 @@ fn draw_firewall(stream: &mut Stream, nodes: u32) -> Option<String> {
     Some(allowed.map(|node| format!("n{node}\n")).collect())
 }
 
-fn draw_plan(streams: Streams, nodes: u32) -> Plan {
+fn draw_steps(streams: Streams, nodes: u32) -> Vec<Step> {
     let mut shape = streams.stream("drawn plan");
     let steps = shape.between(0, STEPS_MAX);
     let horizon = shape.between(20_000, 150_000);
@@ -158,7 +168,7 @@ fn draw_plan(streams: Streams, nodes: u32) -> Plan {
         let lasts = action.lasts().then(|| Duration::from_millis(stream.heavy_tail(200, 60_000)));
         Step { at, action, lasts }
     });
-    Plan::new(steps.collect())
+    steps.collect()
 }
 
 fn draw_action(stream: &mut Stream, kinds: &[Kind], nodes: u32) -> Action {

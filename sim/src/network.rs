@@ -167,10 +167,10 @@ impl Network {
         }
     }
 
-    /// Sends one message of a ZooKeeper connection; `None` when the link is cut. It is never duplicated, and loss
-    /// makes it later by as many retransmissions as it takes. That messages arrive in the order in which they were
-    /// sent is left to the caller.
-    pub fn transmit_stream(&mut self, from: Endpoint, to: Endpoint) -> Option<Duration> {
+    /// Sends one message of a connection; `None` when the link is cut. It is never duplicated, and loss makes it later
+    /// by as many retransmissions as it takes. That messages arrive in the order in which they were sent is left to
+    /// the caller.
+    pub fn transmit_stream(&mut self, from: Endpoint, to: Endpoint, protocol: Protocol) -> Option<Duration> {
         if from == to {
             return Some(LOOPBACK_LATENCY);
         }
@@ -179,7 +179,7 @@ impl Network {
         if self.disturbances.is_empty() {
             return Some(latency);
         }
-        let conditions = self.conditions(link, number, Protocol::ZooKeeper);
+        let conditions = self.conditions(link, number, protocol);
         let lost_for = |ratio| waited(&mut self.draws(LOSS, link, number), ratio);
         let waited = conditions.loss.map_or(Duration::ZERO, lost_for);
         (!conditions.cut).then(|| latency.saturating_add(conditions.delay).saturating_add(waited))
@@ -354,7 +354,7 @@ mod tests {
 
     /// How long the next `N` messages of a stream from n1 to n2 take.
     fn streamed<const N: usize>(network: &mut Network) -> [Option<Duration>; N] {
-        [(); N].map(|()| network.transmit_stream(N1, N2))
+        [(); N].map(|()| network.transmit_stream(N1, N2, Protocol::ZooKeeper))
     }
 
     fn once(latencies: [Transmission; 1000]) -> [Duration; 1000] {
@@ -392,8 +392,8 @@ mod tests {
         busy.add(DisturbanceId(7), links(&[N2, N3], &[N1]), Disturbance::Loss(HALF));
         let among_others = [(); 1000].map(|()| {
             busy.transmit(N2, N1, Cluster);
-            busy.transmit_stream(N3, N1);
-            busy.transmit_stream(N1, ZK1);
+            busy.transmit_stream(N3, N1, Protocol::ZooKeeper);
+            busy.transmit_stream(N1, ZK1, Protocol::ZooKeeper);
             busy.transmit(N1, N2, Cluster)
         });
         assert_eq!(once(among_others), alone);
@@ -403,7 +403,7 @@ mod tests {
     fn links_and_their_directions_draw_on_their_own() {
         let mut network = network();
         let mut firsts: Vec<_> = [(N1, N2), (N2, N1), (N1, N3), (N1, ZK1), (ZK1, N1)]
-            .map(|(from, to)| [(); 4].map(|()| network.transmit_stream(from, to)))
+            .map(|(from, to)| [(); 4].map(|()| network.transmit_stream(from, to, Protocol::ZooKeeper)))
             .to_vec();
         firsts.sort();
         firsts.dedup();
@@ -509,7 +509,7 @@ mod tests {
     #[test]
     fn a_cut_holds_for_its_protocol_or_for_all() {
         let only = |protocol| LinkSet { protocol: Some(protocol), ..links(&[N1], &[N2]) };
-        for protocol in [Cluster, Protocol::ZooKeeper] {
+        for protocol in [Cluster, Protocol::ZooKeeper, Protocol::Ensemble] {
             check_cut(links(&[N1], &[N2]), N1, N2, protocol, true);
             check_cut(only(protocol), N1, N2, protocol, true);
         }
@@ -540,7 +540,7 @@ mod tests {
         network.add(DisturbanceId(2), everywhere(), Disturbance::Duplicate(ALL));
         network.add(DisturbanceId(3), everywhere(), Disturbance::Delay(range(1, 2)));
         assert_eq!(network.transmit(N1, N1, Cluster), Transmission::Once(LOOPBACK_LATENCY));
-        assert_eq!(network.transmit_stream(N1, N1), Some(LOOPBACK_LATENCY));
+        assert_eq!(network.transmit_stream(N1, N1, Protocol::Ensemble), Some(LOOPBACK_LATENCY));
         assert!(!network.is_cut(N1, N1, Cluster));
         assert!(network.is_cut(N1, N2, Cluster));
     }

@@ -9,8 +9,12 @@ mod tests;
 #[path = "plan/text.rs"]
 mod text;
 
+pub(crate) use text::show_signed;
 pub(crate) use text::{A_CUT, A_DISK, A_DURATION, A_DURATION_RANGE, A_NODE, A_PROTOCOL, A_RATIO};
 pub use text::{WordError, parse_duration, show_duration};
+
+/// The most servers a ZooKeeper ensemble may have; larger ones are not run anywhere, for every write waits for a majority.
+pub const SERVERS_MAX: u32 = 9;
 
 /// The most nodes a cluster may have, so that a typing error in `nodes` does not fill the memory.
 pub const NODES_MAX: u32 = 10_000;
@@ -67,6 +71,10 @@ pub enum Selector {
     ZooKeeper,
     /// One ZooKeeper server, from 1, written `zk1`.
     ZooKeeperServer(u32),
+    /// The ZooKeeper server that leads, written `zk-leader`.
+    ZooKeeperLeader,
+    /// The ZooKeeper servers that follow it, written `zk-followers`.
+    ZooKeeperFollowers,
 }
 
 /// Which way a cut works.
@@ -96,6 +104,8 @@ pub enum Protocol {
     Cluster,
     /// Between a node and ZooKeeper.
     ZooKeeper,
+    /// Between the servers of ZooKeeper.
+    Ensemble,
 }
 
 /// What a crash leaves on the node's disk.
@@ -149,9 +159,9 @@ pub enum Action {
     },
     /// The process dies at once; down until the step is over, a later start or restart, or the healing.
     Crash {
-        /// Whose process.
+        /// Whose process; a server's too.
         node: Selector,
-        /// What it finds when it comes back.
+        /// What it finds when it comes back; a server everything.
         disk: Disk,
     },
     /// The process ends cleanly; down until the step is over, a later start or restart, or the healing.
@@ -161,17 +171,17 @@ pub enum Action {
     },
     /// The process starts, if it is down.
     Start {
-        /// Whose process.
+        /// Whose process; a server's too.
         node: Selector,
     },
     /// The process dies and starts again at once.
     Restart {
-        /// Whose process.
+        /// Whose process; a server's too.
         node: Selector,
     },
     /// The process stands still, as in a long garbage collection; always with a length.
     Pause {
-        /// Whose process.
+        /// Whose process; a server's too.
         node: Selector,
         /// Whether what arrives meanwhile is handled afterwards, or lost.
         buffered: bool,
@@ -183,16 +193,16 @@ pub enum Action {
         /// How much later.
         by: Duration,
     },
-    /// The node's clock jumps forward.
+    /// The machine's monotonic clock jumps forward.
     ClockJump {
-        /// Whose clock.
+        /// Whose clock; a server's too.
         node: Selector,
         /// How far.
         by: Duration,
     },
-    /// The node's clock runs fast or slow.
+    /// The machine's monotonic clock runs fast or slow.
     ClockDrift {
-        /// Whose clock.
+        /// Whose clock; a server's too.
         node: Selector,
         /// Parts per million, fast when positive; at most [`DRIFT_PPM_MAX`] either way.
         ppm: i32,
@@ -201,6 +211,13 @@ pub enum Action {
     ExpireSession {
         /// Whose session.
         node: Selector,
+    },
+    /// A ZooKeeper server's wall clock is set. Its monotonic clock goes on as before.
+    WallClock {
+        /// Whose.
+        server: Selector,
+        /// By how many milliseconds; forward when positive.
+        by_ms: i64,
     },
     /// No ZooKeeper server answers; always with a length.
     ZooKeeperDown,
@@ -269,6 +286,24 @@ impl Step {
     }
 }
 
+impl Selector {
+    /// Whether it means ZooKeeper servers, and not nodes.
+    #[must_use]
+    pub fn is_zookeeper(self) -> bool {
+        match self {
+            Selector::ZooKeeper
+            | Selector::ZooKeeperServer(_)
+            | Selector::ZooKeeperLeader
+            | Selector::ZooKeeperFollowers => true,
+            Selector::Node(_)
+            | Selector::Coordinator
+            | Selector::Primary
+            | Selector::Rest
+            | Selector::All => false,
+        }
+    }
+}
+
 impl Ratio {
     /// The reduced ratio; `None` when `denominator` is zero or `numerator` is larger than it.
     #[must_use]
@@ -298,6 +333,12 @@ impl Cut {
     #[must_use]
     pub fn everything() -> Self {
         Cut { from: vec![Selector::All], to: vec![Selector::All], direction: Direction::Both }
+    }
+
+    /// Everything between ZooKeeper servers: `zookeeper | zookeeper`.
+    #[must_use]
+    pub fn ensemble() -> Self {
+        Cut { from: vec![Selector::ZooKeeper], to: vec![Selector::ZooKeeper], direction: Direction::Both }
     }
 
     /// The selectors of both sides.
@@ -345,7 +386,7 @@ impl Action {
             Action::Restart { .. } => "restart",
             Action::Pause { .. } => "pause",
             Action::Slow { .. } => "slow",
-            Action::ClockJump { .. } | Action::ClockDrift { .. } => "clock",
+            Action::ClockJump { .. } | Action::ClockDrift { .. } | Action::WallClock { .. } => "clock",
             Action::ExpireSession { .. } => "expire",
             Action::ZooKeeperDown => "zookeeper",
             Action::Operator { .. } => "operator",
@@ -369,6 +410,7 @@ impl Action {
             Action::Start { .. }
             | Action::Restart { .. }
             | Action::ClockJump { .. }
+            | Action::WallClock { .. }
             | Action::ExpireSession { .. }
             | Action::Operator { .. } => false,
         }
@@ -397,6 +439,7 @@ impl Action {
             Action::Slow { node, by } => format!("{node} by {}", show_duration(*by)),
             Action::ClockJump { node, by } => format!("{node} jump {}", show_duration(*by)),
             Action::ClockDrift { node, ppm } => format!("{node} drift {ppm:+}ppm"),
+            Action::WallClock { server, by_ms } => format!("{server} set by {}", show_signed(*by_ms)),
             Action::ZooKeeperDown => "down".to_owned(),
             Action::Operator { at, request } => format!("{request} at {at}"),
         }

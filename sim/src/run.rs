@@ -2,7 +2,7 @@
 //! itself again in bounded time.
 
 use crate::properties;
-use crate::scenario::{ExpectedState, Scenario, StateExpectation};
+use crate::scenario::{ExpectedState, Scenario, StateExpectation, ZooKeeper};
 use crate::setup::{Setup, SetupError};
 use crate::time::SimTime;
 use crate::timeline::Timeline;
@@ -88,9 +88,10 @@ pub fn run_with(scenario: &Scenario, setup: &Setup, seed: u64, options: Options)
 #[must_use]
 pub fn convergence_bound(scenario: &Scenario, setup: &Setup) -> Duration {
     let common = setup.common();
-    let session = setup.negotiated_timeout(scenario) + scenario.zookeeper_tick;
+    let session = setup.negotiated_timeout(scenario) + scenario.zookeeper.tick;
     let orders = zeromaster_core::config::ORDER_PAUSE * zeromaster_core::config::ORDER_ATTEMPTS;
-    common.flow_election_max_wait * 2
+    ensemble_bound(scenario)
+        + common.flow_election_max_wait * 2
         + session * 6
         + common.window() * 2
         + common.heartbeat_interval * 6
@@ -99,6 +100,17 @@ pub fn convergence_bound(scenario: &Scenario, setup: &Setup) -> Duration {
         + scenario.flow_load.max * 4
         + orders
 }
+
+/// How long an ensemble may take until all its servers follow one leader: silence that must first be noticed, an election,
+/// perhaps one in vain, and servers to be brought up to date.
+fn ensemble_bound(scenario: &Scenario) -> Duration {
+    let ZooKeeper { servers, tick, init_limit, sync_limit, .. } = scenario.zookeeper;
+    if servers == 1 { Duration::ZERO } else { tick * (init_limit + sync_limit) * 2 + ELECTION * 2 }
+}
+
+/// How long servers may vote when nothing is wrong with the network: twice the longest pause between two tellings, and
+/// until the votes have settled.
+const ELECTION: Duration = Duration::from_secs(5);
 
 struct Run<'a> {
     scenario: &'a Scenario,

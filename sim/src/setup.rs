@@ -1,7 +1,7 @@
 //! From a scenario to what each process is started with: identities, addresses, configuration, flows.
 
 use crate::plan::NodeNumber;
-use crate::scenario::{FlowName, Scenario};
+use crate::scenario::{FlowName, Scenario, ZooKeeper};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use zeromaster_core::flow::DataFlow;
 use zeromaster_core::identity::{Address, Incarnation, NodeId, NodeIdentifier};
 use zeromaster_core::properties::{ClusterProperties, NifiProperties, PropertyError};
 use zeromaster_core::rules::Rules;
-use zeromaster_zookeeper::ServerConfig;
+use zeromaster_zookeeper::{ServerConfig, SessionId};
 
 /// The cluster's part of nifi.properties as NiFi ships it.
 pub const SHIPPED_PROPERTIES: &str = include_str!("shipped.properties");
@@ -144,18 +144,25 @@ impl Setup {
     /// The session timeout that a server with this scenario's tick grants.
     #[must_use]
     pub fn negotiated_timeout(&self, scenario: &Scenario) -> Duration {
-        server_config(scenario, Duration::ZERO).negotiate(self.session_timeout)
+        server_config(scenario, 1).negotiate(self.session_timeout)
     }
 }
 
-/// How the ZooKeeper server of a scenario is configured.
+/// How a scenario's `number`th ZooKeeper server is configured, before chance has its say.
 #[must_use]
-pub fn server_config(scenario: &Scenario, bucket_phase: Duration) -> ServerConfig {
+pub fn server_config(scenario: &Scenario, number: u32) -> ServerConfig {
+    let ZooKeeper { servers, tick, init_limit, sync_limit, release, library: _ } = scenario.zookeeper;
+    // One server counts its sessions from 1, so that they are easy to read.
+    let first = if servers == 1 { 1 } else { (u64::from(number) << 56) + 1 };
     ServerConfig {
-        tick: scenario.zookeeper_tick,
-        session_timeout_min: None,
-        session_timeout_max: None,
-        bucket_phase,
+        id: number,
+        servers,
+        release,
+        tick,
+        init_limit,
+        sync_limit,
+        first_session: SessionId(first),
+        ..ServerConfig::default()
     }
 }
 

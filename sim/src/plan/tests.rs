@@ -98,10 +98,35 @@ fn ranges_of_equal_ends_are_one_duration() {
 
 #[test]
 fn selectors_are_read_as_written() {
-    for text in ["n1", "n10000", "coordinator", "primary", "rest", "all", "zookeeper", "zk1"] {
+    for text in [
+        "n1",
+        "n10000",
+        "coordinator",
+        "primary",
+        "rest",
+        "all",
+        "zookeeper",
+        "zk1",
+        "zk-leader",
+        "zk-followers",
+    ] {
         check::<Selector>(text, text);
     }
-    for text in ["", "n", "n0", "n01", "n-1", "n+1", "n1 ", "N1", "zk", "zk0", "everyone", "n99999999999"] {
+    for text in [
+        "",
+        "n",
+        "n0",
+        "n01",
+        "n-1",
+        "n+1",
+        "n1 ",
+        "N1",
+        "zk",
+        "zk0",
+        "zk-leaders",
+        "everyone",
+        "n99999999999",
+    ] {
         check_refused::<Selector>(text);
     }
 }
@@ -150,6 +175,9 @@ fn actions_speak_the_words_of_the_timeline() {
     let ratio = "10%".parse().unwrap();
     let loss = Action::Loss { between: Cut::everything(), ratio, protocol: Some(Protocol::Cluster) };
     assert_eq!(loss.to_string(), "loss 10% between all | all, cluster only");
+    let set = |by_ms| Action::WallClock { server: Selector::ZooKeeperLeader, by_ms };
+    assert_eq!(set(-90_000).to_string(), "clock zk-leader set by -90s");
+    assert_eq!(set(3_600_000).to_string(), "clock zk-leader set by +1h");
     let drift = Action::ClockDrift { node: Selector::Primary, ppm: 500 };
     assert_eq!(drift.to_string(), "clock primary drift +500ppm");
     let request = "disconnect n3".parse().unwrap();

@@ -40,9 +40,9 @@ pub(crate) const A_DURATION_RANGE: &str =
     "a duration such as \"2s\", or two with the shorter first such as \"1ms..5ms\"";
 pub(crate) const A_RATIO: &str = "a ratio from 0 to 1 such as \"10%\" or \"1/3\"";
 pub(crate) const A_NODE: &str = "a node such as \"n1\"";
-const A_SELECTOR: &str = "\"n1\" or another node, \"coordinator\", \"primary\", \"rest\", \"all\", \"zookeeper\", or \"zk1\" or another ZooKeeper server";
+const A_SELECTOR: &str = "\"n1\" or another node, \"coordinator\", \"primary\", \"rest\", \"all\", \"zookeeper\", \"zk1\" or another ZooKeeper server, \"zk-leader\" or \"zk-followers\"";
 pub(crate) const A_CUT: &str = "two sides of selectors with \"|\" or \">\" between them, such as \"n1, n2 | rest\" or \"n1 > zookeeper\"";
-pub(crate) const A_PROTOCOL: &str = "\"cluster\" or \"zookeeper\"";
+pub(crate) const A_PROTOCOL: &str = "\"cluster\", \"zookeeper\" or \"ensemble\"";
 pub(crate) const A_DISK: &str = "\"kept\", \"last-write-lost\" or \"wiped\"";
 
 const A_REQUEST: &str =
@@ -111,6 +111,12 @@ pub fn show_duration(duration: Duration) -> String {
     } else {
         format!("{seconds}s")
     }
+}
+
+/// Writes milliseconds with their sign, in the short form of a duration: `+1h`, `-90s`.
+pub(crate) fn show_signed(millis: i64) -> String {
+    let sign = if millis < 0 { '-' } else { '+' };
+    format!("{sign}{}", show_duration(Duration::from_millis(millis.unsigned_abs())))
 }
 
 /// A number from 1 after a prefix, without sign, spaces or leading zeros.
@@ -201,6 +207,8 @@ impl fmt::Display for Selector {
             Selector::All => f.pad("all"),
             Selector::ZooKeeper => f.pad("zookeeper"),
             Selector::ZooKeeperServer(number) => f.pad(&format!("zk{number}")),
+            Selector::ZooKeeperLeader => f.pad("zk-leader"),
+            Selector::ZooKeeperFollowers => f.pad("zk-followers"),
         }
     }
 }
@@ -215,6 +223,8 @@ impl FromStr for Selector {
             "rest" => Ok(Selector::Rest),
             "all" => Ok(Selector::All),
             "zookeeper" => Ok(Selector::ZooKeeper),
+            "zk-leader" => Ok(Selector::ZooKeeperLeader),
+            "zk-followers" => Ok(Selector::ZooKeeperFollowers),
             other => numbered(other, "n")
                 .map(|number| Selector::Node(NodeNumber(number)))
                 .or_else(|| numbered(other, "zk").map(Selector::ZooKeeperServer))
@@ -270,6 +280,7 @@ impl fmt::Display for Protocol {
         f.pad(match self {
             Protocol::Cluster => "cluster",
             Protocol::ZooKeeper => "zookeeper",
+            Protocol::Ensemble => "ensemble",
         })
     }
 }
@@ -281,6 +292,7 @@ impl FromStr for Protocol {
         match text {
             "cluster" => Ok(Protocol::Cluster),
             "zookeeper" => Ok(Protocol::ZooKeeper),
+            "ensemble" => Ok(Protocol::Ensemble),
             other => Err(WordError::new(other, A_PROTOCOL)),
         }
     }

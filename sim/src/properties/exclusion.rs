@@ -172,7 +172,10 @@ impl Property for StaysOut {
                 }
                 self.asked.insert(*id, *request);
             }
-            Incident::Ended { .. } | Incident::Absent { .. } | Incident::Slowed { .. } => {}
+            Incident::Ended { .. }
+            | Incident::Absent { .. }
+            | Incident::Slowed { .. }
+            | Incident::ServerEnded { .. } => {}
         }
     }
 }

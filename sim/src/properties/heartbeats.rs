@@ -89,7 +89,7 @@ impl Terms {
                     term.slowed = true;
                 }
             }
-            Incident::Started { .. } | Incident::Requested { .. } => {}
+            Incident::Started { .. } | Incident::ServerEnded { .. } | Incident::Requested { .. } => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Cluster;
 use crate::plan::NodeNumber;
+use crate::world::servers::Part;
 use zeromaster_core::discovery::CoordinatorView;
 use zeromaster_core::flow::inherit;
 use zeromaster_core::identity::NodeId;
@@ -10,7 +11,8 @@ use zeromaster_core::node::Node;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, NodeStatus};
 
 /// The names of the liveness properties.
-pub const LIVENESS: [&str; 4] = ["coordinator-exists", "election-ends", "all-connected", "views-agree"];
+pub const LIVENESS: [&str; 5] =
+    ["coordinator-exists", "election-ends", "all-connected", "views-agree", "zookeeper-serves"];
 
 pub(super) fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String>)> {
     vec![
@@ -18,7 +20,23 @@ pub(super) fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String
         ("election-ends", election_ends(cluster)),
         ("all-connected", all_connected(cluster)),
         ("views-agree", views_agree(cluster)),
+        ("zookeeper-serves", zookeeper_serves(cluster)),
     ]
+}
+
+/// One ZooKeeper server leads, and all others follow it.
+fn zookeeper_serves(cluster: &Cluster<'_>) -> Option<String> {
+    let leads = cluster.servers.iter().find_map(|machine| match machine.part {
+        Part::Leads { epoch } => Some((machine.number, epoch)),
+        Part::Looking | Part::Follows { .. } => None,
+    });
+    let Some(leads) = leads else { return Some("no ZooKeeper server leads".into()) };
+    let out = cluster.servers.iter().find(|machine| match machine.part {
+        Part::Looking => true,
+        Part::Leads { epoch } => leads != (machine.number, epoch),
+        Part::Follows { leader, epoch } => leads != (leader, epoch),
+    })?;
+    Some(format!("zk{} does not follow zk{}, which leads", out.number, leads.0))
 }
 
 /// Exactly one coordinator decides, and every process knows it (spec L1, I7).

@@ -6,14 +6,17 @@ mod elections;
 mod exclusion;
 mod fencing;
 mod heartbeats;
+mod history;
 mod liveness;
 mod membership;
 mod primary;
 mod record;
+mod sessions;
 
 use crate::plan::NodeNumber;
 use crate::time::SimTime;
 use crate::world::process::Machine;
+use crate::world::servers::ServerMachine;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,9 @@ use zeromaster_core::operator::{OperatorRequest, RequestId};
 use zeromaster_core::status::{Epoch, Version};
 use zeromaster_core::table::StatusTable;
 use zeromaster_core::time::Instant;
+use zeromaster_zookeeper::{
+    ConnectionId, Server, ServerMessage, ServerOutput, ServerRecord, SessionId, Zxid,
+};
 
 pub use liveness::LIVENESS;
 
@@ -35,6 +41,7 @@ pub use liveness::LIVENESS;
 pub struct Cluster<'a> {
     pub(crate) now: SimTime,
     pub(crate) machines: &'a [Machine],
+    pub(crate) servers: &'a [ServerMachine],
     pub(crate) common: &'a NodeConfig,
     /// The session timeout that the server grants.
     pub(crate) session_timeout: Duration,
@@ -154,6 +161,55 @@ impl<'a> Observation<'a> {
     }
 }
 
+/// What a ZooKeeper server was given in a step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// A client has said something.
+    Client {
+        /// On this connection.
+        connection: ConnectionId,
+    },
+    /// A follower has told its leader of sessions that it has heard of.
+    Touched {
+        /// Which.
+        sessions: Vec<SessionId>,
+    },
+    /// A fault expires this session.
+    Expire {
+        /// Which.
+        session: SessionId,
+    },
+    /// Anything else.
+    Other,
+}
+
+/// One step of one ZooKeeper server.
+#[derive(Clone, Copy)]
+pub struct ServerStep<'a> {
+    pub(crate) server: u32,
+    /// The time on the server's own clock.
+    pub(crate) local: Duration,
+    pub(crate) heard: &'a Heard,
+    /// The transaction that it had applied last before the step.
+    pub(crate) before: Zxid,
+    pub(crate) after: &'a Server,
+    pub(crate) outputs: &'a [ServerOutput],
+    pub(crate) cluster: Cluster<'a>,
+}
+
+impl<'a> ServerStep<'a> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = &'a ServerRecord> + use<'a> {
+        self.outputs.iter().filter_map(|output| match output {
+            ServerOutput::Record(record) => Some(record),
+            ServerOutput::Send { .. }
+            | ServerOutput::Close { .. }
+            | ServerOutput::Notify { .. }
+            | ServerOutput::SendPeer { .. }
+            | ServerOutput::ClosePeer { .. } => None,
+        })
+    }
+}
+
 /// What happens to a process, or is asked of it, from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Incident {
@@ -182,6 +238,11 @@ pub enum Incident {
     Slowed {
         /// Whose.
         node: NodeNumber,
+    },
+    /// A ZooKeeper server's process ended.
+    ServerEnded {
+        /// Which.
+        server: u32,
     },
     /// A person asked something.
     Requested {
@@ -220,6 +281,21 @@ pub trait Property: Send {
         None
     }
 
+    /// A ZooKeeper server has taken a step.
+    fn served(&mut self, _step: &ServerStep<'_>) -> Option<Finding> {
+        None
+    }
+
+    /// Something that a ZooKeeper server has said reaches the client of a node that runs.
+    fn told(
+        &mut self,
+        _node: NodeNumber,
+        _message: &ServerMessage,
+        _cluster: &Cluster<'_>,
+    ) -> Option<Finding> {
+        None
+    }
+
     /// Something happened from outside.
     fn happened(&mut self, _incident: &Incident, _cluster: &Cluster<'_>) {}
 
@@ -247,11 +323,16 @@ pub fn safety() -> Vec<Box<dyn Property>> {
         Box::<membership::ConnectedNodesShareTheFlow>::default(),
         Box::<membership::NewestConnectionWins>::default(),
         Box::<record::EveryTransitionRecorded>::default(),
+        Box::<history::OneHistory>::default(),
+        Box::<history::AcknowledgedWritesSurvive>::default(),
+        Box::<sessions::SessionsOutliveTheirLeases>::default(),
+        Box::<sessions::NoSessionExpiresEarly>::default(),
+        Box::<sessions::NoClientGoesBack>::default(),
     ]
 }
 
 /// The names of the safety properties, in the order in which they are checked.
-pub const SAFETY: [&str; 14] = [
+pub const SAFETY: [&str; 19] = [
     "one-acting-coordinator",
     "qualified-coordinator",
     "one-acting-primary",
@@ -266,6 +347,11 @@ pub const SAFETY: [&str; 14] = [
     "connected-nodes-share-the-flow",
     "newest-connection-wins",
     "every-transition-recorded",
+    "one-history",
+    "acknowledged-writes-survive",
+    "sessions-outlive-their-leases",
+    "no-session-expires-early",
+    "no-client-goes-back",
 ];
 
 /// What has not come about yet, for each liveness property: its name, and the reason if there is one.

@@ -179,8 +179,37 @@ impl ScenarioBuilder {
     /// ZooKeeper's tickTime.
     #[must_use]
     pub fn zookeeper_tick(mut self, tick: impl Into<Time>) -> Self {
-        self.file.zookeeper = Some(FileZooKeeper { tick: self.time("zookeeper.tick", tick) });
-        self
+        let tick = self.time("zookeeper.tick", tick);
+        self.in_zookeeper(|zookeeper| zookeeper.tick = tick)
+    }
+
+    /// How many ZooKeeper servers.
+    #[must_use]
+    pub fn zookeeper_servers(self, servers: u32) -> Self {
+        self.in_zookeeper(|zookeeper| zookeeper.servers = whole(u64::from(servers)))
+    }
+
+    /// ZooKeeper's initLimit and syncLimit, in ticks.
+    #[must_use]
+    pub fn zookeeper_limits(self, init_limit: u32, sync_limit: u32) -> Self {
+        self.in_zookeeper(|zookeeper| {
+            zookeeper.init_limit = whole(u64::from(init_limit));
+            zookeeper.sync_limit = whole(u64::from(sync_limit));
+        })
+    }
+
+    /// Which release ZooKeeper's servers behave like, such as `3.8.0`.
+    #[must_use]
+    pub fn zookeeper_release(mut self, release: impl Display) -> Self {
+        let release = self.word("zookeeper.release", release);
+        self.in_zookeeper(|zookeeper| zookeeper.release = release)
+    }
+
+    /// Which library the nodes reach ZooKeeper with, such as `curator-on-3.9.3`.
+    #[must_use]
+    pub fn zookeeper_library(mut self, library: impl Display) -> Self {
+        let library = self.word("zookeeper.library", library);
+        self.in_zookeeper(|zookeeper| zookeeper.library = library)
     }
 
     /// How long a message takes, such as `1ms..3ms`.
@@ -212,7 +241,7 @@ impl ScenarioBuilder {
         between => between, "between";
         /// The only traffic that is affected: `cluster` or `zookeeper`.
         protocol => protocol, "protocol";
-        /// Kills a process.
+        /// Kills a process, a node's or a ZooKeeper server's.
         crash => crash, "crash";
         /// What a killed process finds on its disk: `kept`, `last-write-lost` or `wiped`.
         disk => disk, "disk";
@@ -251,6 +280,13 @@ impl ScenarioBuilder {
     pub fn clock_drift(mut self, node: impl Display, ppm: i32) -> Self {
         let (node, drift) = (self.word("clock", node), self.word("drift", format!("{ppm:+}ppm")));
         self.in_step("clock", |step| (step.clock, step.drift) = (node, drift))
+    }
+
+    /// Sets the wall clock of a ZooKeeper server by this much, such as `-90s`.
+    #[must_use]
+    pub fn clock_set(mut self, server: impl Display, ahead: impl Display) -> Self {
+        let (server, ahead) = (self.word("clock", server), self.word("set", ahead));
+        self.in_step("clock", |step| (step.clock, step.set) = (server, ahead))
     }
 
     /// No ZooKeeper server answers; needs [`ScenarioBuilder::lasting`].
@@ -368,6 +404,11 @@ impl ScenarioBuilder {
         let in_step = step > 0 && !outside.iter().any(|start| key.starts_with(start));
         let key = if in_step { format!("step {step}, {key}") } else { key.to_owned() };
         self.mistake.get_or_insert(ScenarioError { line: None, key, message });
+    }
+
+    fn in_zookeeper(mut self, change: impl FnOnce(&mut FileZooKeeper)) -> Self {
+        change(self.file.zookeeper.get_or_insert_default());
+        self
     }
 
     fn in_step(mut self, key: &str, change: impl FnOnce(&mut FileStep)) -> Self {

@@ -1,15 +1,17 @@
 //! The scenario file as it is written: every key, none of the meaning. The schema is drawn from here, so the comments
 //! on the keys are what an editor shows.
 
-use super::values::{ExpectedState, FlowName};
+use super::values::{ClientLibrary, ExpectedState, FlowName};
 use super::words::{
-    Buffered, Down, Drift, Entries, Located, Name, NifiKey, OneNode, Processes, Whole, Whose, Word,
+    Ahead, Buffered, Down, Drift, Entries, Located, Machines, Name, NifiKey, OneNode, Processes, Whole,
+    Whose, Word,
 };
 use crate::plan::{Cut, Disk, DurationRange, NodeNumber, Protocol, Ratio};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 use zeromaster_core::status::DisconnectionCode;
+use zeromaster_zookeeper::Release;
 
 /// Where a value of a key may be missing, written as text.
 type Key<T> = Option<Located<Word<T>>>;
@@ -76,8 +78,21 @@ pub(super) struct FileCluster {
 #[serde(deny_unknown_fields, expecting = "a table, [zookeeper]")]
 #[schemars(rename = "ZooKeeper")]
 pub(super) struct FileZooKeeper {
+    /// How many servers, from 1 to 9; they are called zk1, zk2, and so on. Default: 1.
+    #[schemars(range(min = 1, max = 9))]
+    pub(super) servers: Option<Located<Whole>>,
     /// ZooKeeper's tickTime. Default: "2s".
     pub(super) tick: Key<Duration>,
+    /// ZooKeeper's initLimit: how many ticks a server may take to join the leader. Default: 10.
+    #[schemars(range(min = 1))]
+    pub(super) init_limit: Option<Located<Whole>>,
+    /// ZooKeeper's syncLimit: after how many ticks of silence leader and follower give each other up. Default: 5.
+    #[schemars(range(min = 1))]
+    pub(super) sync_limit: Option<Located<Whole>>,
+    /// Which release the servers behave like. Default: "3.9.5".
+    pub(super) release: Key<Release>,
+    /// Which library the nodes reach the servers with. Default: "curator".
+    pub(super) library: Key<ClientLibrary>,
 }
 
 /// The network when nothing is wrong with it.
@@ -100,6 +115,7 @@ pub(super) struct FileStep {
     /// How long the step lasts. Default: until everything is healed.
     pub(super) r#for: Key<Duration>,
     /// Action: lose every message between two sides, such as "n1, n2 | rest" for both ways or "n1 > zookeeper" for one.
+    /// "zk1 | zookeeper" parts a ZooKeeper server from the others, "zk1 | zookeeper, all" from everybody.
     pub(super) cut: Key<Cut>,
     /// Action: lose this share of the messages, such as "10%" or "1/3".
     pub(super) loss: Key<Ratio>,
@@ -108,36 +124,38 @@ pub(super) struct FileStep {
     /// Action: let messages take this much longer, such as "1s..3s".
     pub(super) delay: Key<DurationRange>,
     /// With `loss`, `duplicate` and `delay`: the two sides. Default: "all | all", or "all | zookeeper" when `protocol` is
-    /// "zookeeper".
+    /// "zookeeper", or "zookeeper | zookeeper" when it is "ensemble".
     pub(super) between: Key<Cut>,
     /// With `cut`, `loss`, `duplicate` and `delay`: the only traffic that is affected.
     pub(super) protocol: Key<Protocol>,
-    /// Action: kill a process.
-    pub(super) crash: Key<Processes>,
+    /// Action: kill a process, a node's or a ZooKeeper server's.
+    pub(super) crash: Key<Machines>,
     /// With `crash`: what the process finds on its disk afterwards. Default: "kept".
     pub(super) disk: Key<Disk>,
     /// Action: kill a process and wipe its disk; short for `crash` with `disk = "wiped"`.
     pub(super) wipe: Key<Processes>,
     /// Action: stop a process cleanly.
     pub(super) stop: Key<Processes>,
-    /// Action: start a process that is down.
-    pub(super) start: Key<Processes>,
-    /// Action: kill a process and start it again at once.
-    pub(super) restart: Key<Processes>,
-    /// Action: let a process stand still; needs `for`.
-    pub(super) pause: Key<Processes>,
+    /// Action: start a process that is down, a node's or a ZooKeeper server's.
+    pub(super) start: Key<Machines>,
+    /// Action: kill a process and start it again at once, a node's or a ZooKeeper server's.
+    pub(super) restart: Key<Machines>,
+    /// Action: let a process stand still, a node's or a ZooKeeper server's; needs `for`.
+    pub(super) pause: Key<Machines>,
     /// With `pause`: what becomes of what arrives meanwhile. Default: "buffered".
     pub(super) input: Key<Buffered>,
     /// Action: let a node handle everything later; needs `by`.
     pub(super) slow: Key<Processes>,
     /// With `slow`: how much later.
     pub(super) by: Key<Duration>,
-    /// Action: tamper with a node's clock; needs `jump` or `drift`.
-    pub(super) clock: Key<Processes>,
+    /// Action: tamper with the clock of a node or of a ZooKeeper server; needs `jump`, `drift` or `set`.
+    pub(super) clock: Key<Machines>,
     /// With `clock`: how far it jumps forward.
     pub(super) jump: Key<Duration>,
     /// With `clock`: how much too fast it runs, such as "+500ppm", or too slow, such as "-500ppm".
     pub(super) drift: Key<Drift>,
+    /// With `clock`, of ZooKeeper servers: by how much the wall clock is set, such as "+1h" or "-90s".
+    pub(super) set: Key<Ahead>,
     /// Action: let ZooKeeper give a node's session up at once.
     pub(super) expire: Key<Processes>,
     /// Action: no ZooKeeper server answers; needs `for`.

@@ -17,7 +17,7 @@ mod tests;
 
 pub use builder::{ScenarioBuilder, Time};
 pub use schema::schema;
-pub use values::{ExpectedState, FlowName};
+pub use values::{ClientLibrary, ExpectedState, FlowName};
 
 use crate::plan::{DurationRange, NodeNumber, Plan};
 use core::fmt;
@@ -26,6 +26,7 @@ use resolve::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
+use zeromaster_zookeeper::Release;
 
 /// A cluster, what happens to it, and what must hold.
 ///
@@ -61,14 +62,45 @@ pub struct Scenario {
     pub load_failures: BTreeMap<NodeNumber, u32>,
     /// Overrides of nifi.properties.
     pub nifi: BTreeMap<String, String>,
-    /// ZooKeeper's tickTime; at least a millisecond.
-    pub zookeeper_tick: Duration,
+    /// The ZooKeeper servers.
+    pub zookeeper: ZooKeeper,
     /// How long a message takes when nothing is wrong with the network.
     pub latency: DurationRange,
     /// What happens.
     pub plan: Plan,
     /// What must hold.
     pub expect: Expect,
+}
+
+/// The ZooKeeper servers, and how they are configured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ZooKeeper {
+    /// How many, from 1 to [`SERVERS_MAX`](crate::plan::SERVERS_MAX).
+    pub servers: u32,
+    /// `tickTime`; at least a millisecond.
+    pub tick: Duration,
+    /// `initLimit`, in ticks; at least 1.
+    pub init_limit: u32,
+    /// `syncLimit`, in ticks; at least 1.
+    pub sync_limit: u32,
+    /// Which release they behave like.
+    pub release: Release,
+    /// Which library the nodes reach them with.
+    pub library: ClientLibrary,
+}
+
+/// One server, with the values of ZooKeeper's sample configuration.
+impl Default for ZooKeeper {
+    fn default() -> Self {
+        ZooKeeper {
+            servers: 1,
+            tick: Duration::from_secs(2),
+            init_limit: 10,
+            sync_limit: 5,
+            release: Release::default(),
+            library: ClientLibrary::default(),
+        }
+    }
 }
 
 /// Which flow is on which node's disk.
@@ -163,8 +195,6 @@ impl Scenario {
     /// How long loading a flow takes, if the scenario does not say.
     pub const FLOW_LOAD: DurationRange =
         DurationRange { min: Duration::from_millis(200), max: Duration::from_secs(1) };
-    /// ZooKeeper's tickTime, if the scenario does not say: the one in its sample configuration.
-    pub const ZOOKEEPER_TICK: Duration = Duration::from_secs(2);
     /// How long a message takes, if the scenario does not say.
     pub const LATENCY: DurationRange =
         DurationRange { min: Duration::from_millis(1), max: Duration::from_millis(3) };

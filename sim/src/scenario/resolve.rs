@@ -1,11 +1,11 @@
 //! From the file as it is written to the scenario it means: defaults filled in, names looked up, nonsense refused.
 
-use super::file::{FileCluster, FileExpect, FileScenario, FileState};
+use super::file::{FileCluster, FileExpect, FileScenario, FileState, FileZooKeeper};
 use super::step::{exists, step};
 use super::values::{ExpectedState, FlowName};
 use super::words::{Entries, Located, Name, Text, Whole, Whose, Word};
-use super::{Expect, Flows, Known, Scenario, StateExpectation};
-use crate::plan::{DURATION_MAX, NODES_MAX, NodeNumber, Plan, Selector, show_duration};
+use super::{Expect, Flows, Known, Scenario, StateExpectation, ZooKeeper};
+use crate::plan::{DURATION_MAX, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Selector, show_duration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -27,23 +27,40 @@ pub(super) fn missing(key: &str, offset: Option<usize>, expected: &str) -> Probl
     problem(key, offset, format!("is missing, expected {expected}"))
 }
 
-/// Refuses a node that does not exist in a cluster of `nodes`.
-pub(super) fn check_node(
+/// How many machines there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    pub(super) nodes: u32,
+    pub(super) servers: u32,
+}
+
+/// Refuses a node or a ZooKeeper server that does not exist.
+pub(super) fn check_machine(
     key: &str,
     offset: Option<usize>,
     selector: Selector,
-    nodes: u32,
+    size: Size,
 ) -> Result<(), Problem> {
     match selector {
-        Selector::Node(node) if !exists(node, nodes) => Err(no_such_node(key, offset, node, nodes)),
+        Selector::Node(node) if !exists(node, size.nodes) => Err(no_such_node(key, offset, node, size.nodes)),
+        Selector::ZooKeeperServer(server) if !(1..=size.servers).contains(&server) => {
+            Err(no_such_server(key, offset, server, size.servers))
+        }
         Selector::Node(_)
         | Selector::Coordinator
         | Selector::Primary
         | Selector::Rest
         | Selector::All
         | Selector::ZooKeeper
-        | Selector::ZooKeeperServer(_) => Ok(()),
+        | Selector::ZooKeeperServer(_)
+        | Selector::ZooKeeperLeader
+        | Selector::ZooKeeperFollowers => Ok(()),
     }
+}
+
+fn no_such_server(key: &str, offset: Option<usize>, server: u32, servers: u32) -> Problem {
+    let expected = if servers == 1 { "zk1".to_owned() } else { format!("zk1 to zk{servers}") };
+    problem(key, offset, format!("found zk{server}, expected {expected}, for zookeeper.servers is {servers}"))
 }
 
 fn no_such_node(key: &str, offset: Option<usize>, node: NodeNumber, nodes: u32) -> Problem {
@@ -59,6 +76,8 @@ pub(super) fn resolve(file: &FileScenario, known: Option<&Known<'_>>) -> Result<
     };
     let cluster = &located.value;
     let nodes = node_count(cluster, located.offset)?;
+    let zookeeper = zookeeper(file.zookeeper.as_ref())?;
+    let size = Size { nodes, servers: zookeeper.servers };
     let latency = file.network.as_ref().and_then(|network| network.latency.as_ref());
     let scenario = Scenario {
         about: about.value.0.0.clone(),
@@ -75,11 +94,11 @@ pub(super) fn resolve(file: &FileScenario, known: Option<&Known<'_>>) -> Result<
         flow_load: cluster.flow_load.as_ref().map_or(Scenario::FLOW_LOAD, |range| range.value.0),
         load_failures: load_failures(cluster, nodes)?,
         nifi: nifi(cluster),
-        zookeeper_tick: zookeeper_tick(file)?,
+        zookeeper,
         latency: latency.map_or(Scenario::LATENCY, |range| range.value.0),
-        plan: plan(file, nodes)?,
+        plan: plan(file, size)?,
         expect: match &file.expect {
-            Some(expect) => expectations(expect, nodes, known)?,
+            Some(expect) => expectations(expect, size, known)?,
             None => Expect::default(),
         },
     };
@@ -181,10 +200,35 @@ fn nifi(cluster: &FileCluster) -> BTreeMap<String, String> {
     entries.iter().map(|(key, value)| (key.value.0.0.clone(), value.value.clone())).collect()
 }
 
-fn zookeeper_tick(file: &FileScenario) -> Result<Duration, Problem> {
-    let Some(tick) = file.zookeeper.as_ref().and_then(|zookeeper| zookeeper.tick.as_ref()) else {
-        return Ok(Scenario::ZOOKEEPER_TICK);
+fn zookeeper(file: Option<&FileZooKeeper>) -> Result<ZooKeeper, Problem> {
+    let defaults = ZooKeeper::default();
+    let Some(file) = file else { return Ok(defaults) };
+    let number = |key: &str, value: &Option<Located<Whole>>, default: u32, most: u32| {
+        let Some(value) = value else { return Ok(default) };
+        let Whole(found) = value.value;
+        match u32::try_from(found) {
+            Ok(number) if (1..=most).contains(&number) => Ok(number),
+            Ok(_) | Err(_) => {
+                let expected = format!("found {found}, expected a number from 1 to {most}");
+                Err(problem(&format!("zookeeper.{key}"), value.offset, expected))
+            }
+        }
     };
+    Ok(ZooKeeper {
+        servers: number("servers", &file.servers, defaults.servers, SERVERS_MAX)?,
+        tick: zookeeper_tick(file, defaults.tick)?,
+        init_limit: number("init_limit", &file.init_limit, defaults.init_limit, LIMIT_MAX)?,
+        sync_limit: number("sync_limit", &file.sync_limit, defaults.sync_limit, LIMIT_MAX)?,
+        release: file.release.as_ref().map_or(defaults.release, |release| release.value.0),
+        library: file.library.as_ref().map_or(defaults.library, |library| library.value.0),
+    })
+}
+
+/// The most ticks of `initLimit` and `syncLimit`: more than anybody waits.
+const LIMIT_MAX: u32 = 10_000;
+
+fn zookeeper_tick(file: &FileZooKeeper, default: Duration) -> Result<Duration, Problem> {
+    let Some(tick) = &file.tick else { return Ok(default) };
     if tick.value.0 < Duration::from_millis(1) {
         let found = show_duration(tick.value.0);
         return Err(problem(
@@ -196,11 +240,11 @@ fn zookeeper_tick(file: &FileScenario) -> Result<Duration, Problem> {
     Ok(tick.value.0)
 }
 
-fn plan(file: &FileScenario, nodes: u32) -> Result<Plan, Problem> {
+fn plan(file: &FileScenario, size: Size) -> Result<Plan, Problem> {
     let files = file.plan.as_deref().unwrap_or_default();
     let mut steps = Vec::with_capacity(files.len());
     for (index, file) in files.iter().enumerate() {
-        let step = step(&file.value, file.offset, nodes).map_err(|problem| match problem.offset {
+        let step = step(&file.value, file.offset, size).map_err(|problem| match problem.offset {
             Some(_) => problem,
             None => Problem { key: format!("step {}, {}", index + 1, problem.key), ..problem },
         })?;
@@ -222,7 +266,7 @@ fn check_healing(file: &FileScenario, scenario: &Scenario) -> Result<(), Problem
     Ok(())
 }
 
-fn expectations(file: &FileExpect, nodes: u32, known: Option<&Known<'_>>) -> Result<Expect, Problem> {
+fn expectations(file: &FileExpect, size: Size, known: Option<&Known<'_>>) -> Result<Expect, Problem> {
     let safety = known.map(|known| known.safety.to_vec());
     let liveness = known.map(|known| known.liveness.to_vec());
     let both = known.map(|known| [known.safety, known.liveness].concat());
@@ -241,17 +285,17 @@ fn expectations(file: &FileExpect, nodes: u32, known: Option<&Known<'_>>) -> Res
     }
     let mut states = Vec::new();
     for file in file.state.as_deref().unwrap_or_default() {
-        states.push(state(&file.value, file.offset, nodes)?);
+        states.push(state(&file.value, file.offset, size)?);
     }
     states.sort_by_key(|state: &StateExpectation| state.at);
     Ok(Expect { always, eventually, violates: violates.unwrap_or_default(), states })
 }
 
-fn state(file: &FileState, offset: Option<usize>, nodes: u32) -> Result<StateExpectation, Problem> {
+fn state(file: &FileState, offset: Option<usize>, size: Size) -> Result<StateExpectation, Problem> {
     let at = file.at.as_ref().ok_or_else(|| missing("at", offset, "a time such as \"45s\""))?;
     let node = file.node.as_ref().ok_or_else(|| missing("node", offset, "a node such as \"n3\""))?;
     let state = file.state.as_ref().ok_or_else(|| missing("state", offset, ExpectedState::EXPECTED))?;
-    check_node("node", node.offset, Selector::Node(node.value.0), nodes)?;
+    check_machine("node", node.offset, Selector::Node(node.value.0), size)?;
     let state = match (&file.code, state.value.0) {
         (None, state) => state,
         (Some(code), ExpectedState::Disconnected(_)) => ExpectedState::Disconnected(Some(code.value.0)),

@@ -1,8 +1,8 @@
 //! From a step as it is written to a step of the plan: one action, what belongs to it, and nothing else.
 
 use super::file::{FileOperator, FileStep};
-use super::resolve::{Problem, check_node, missing, problem};
-use super::words::{Located, Processes, Word};
+use super::resolve::{Problem, Size, check_machine, missing, problem};
+use super::words::{Located, Machines, Processes, Word};
 use crate::plan::{Action, Cut, Disk, NodeNumber, OperatorAction, Protocol, Selector, Step};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -30,7 +30,7 @@ const ACTIONS: [&str; 15] = [
 const REQUESTS: [&str; 4] = ["connect", "disconnect", "remove", "offload"];
 
 /// The keys that only some actions have, and those actions; `for` goes with every action that lasts.
-const EXTRAS: [(&str, &[&str]); 8] = [
+const EXTRAS: [(&str, &[&str]); 9] = [
     (
         "for",
         &[
@@ -54,6 +54,7 @@ const EXTRAS: [(&str, &[&str]); 8] = [
     ("by", &["slow"]),
     ("jump", &["clock"]),
     ("drift", &["clock"]),
+    ("set", &["clock"]),
 ];
 
 /// For the schema: exactly one action.
@@ -66,17 +67,17 @@ pub(super) fn one_request() -> Value {
     REQUESTS.iter().map(|key| json!({ "required": [key] })).collect()
 }
 
-/// The step that `file` means in a cluster of `nodes`; `offset` is where it stands.
-pub(super) fn step(file: &FileStep, offset: Option<usize>, nodes: u32) -> Result<Step, Problem> {
+/// The step that `file` means among that many machines; `offset` is where it stands.
+pub(super) fn step(file: &FileStep, offset: Option<usize>, size: Size) -> Result<Step, Problem> {
     let at = file
         .at
         .as_ref()
         .ok_or_else(|| missing("at", offset, "the time when the step begins, such as \"60s\""))?;
     let word = the_action(file, offset)?;
     check_extras(file, word)?;
-    let action = match link_action(file, nodes)? {
+    let action = match link_action(file, size)? {
         Some(action) => action,
-        None => process_action(file, word, offset, nodes)?,
+        None => process_action(file, word, offset, size)?,
     };
     let lasts = file.r#for.as_ref().map(|lasts| lasts.value.0);
     check_length(&action, file.r#for.as_ref().and_then(|lasts| lasts.offset).or(offset), lasts)?;
@@ -112,6 +113,7 @@ fn keys(file: &FileStep) -> Vec<(&'static str, Option<usize>)> {
         entry("by", file.by.as_ref()),
         entry("jump", file.jump.as_ref()),
         entry("drift", file.drift.as_ref()),
+        entry("set", file.set.as_ref()),
     ];
     present.into_iter().flatten().collect()
 }
@@ -166,11 +168,11 @@ fn check_length(action: &Action, offset: Option<usize>, lasts: Option<Duration>)
 }
 
 /// The action, if it is one on links.
-fn link_action(file: &FileStep, nodes: u32) -> Result<Option<Action>, Problem> {
+fn link_action(file: &FileStep, size: Size) -> Result<Option<Action>, Problem> {
     let protocol = file.protocol.as_ref().map(|protocol| protocol.value.0);
     if let Some(cut) = &file.cut {
         let links = cut.value.0.clone();
-        check_cut("cut", cut.offset, &links, protocol, nodes)?;
+        check_cut("cut", cut.offset, &links, protocol, size)?;
         return Ok(Some(Action::Cut { cut: links, protocol }));
     }
     let offset = file.between.as_ref().or(file.cut.as_ref()).and_then(|cut| cut.offset);
@@ -187,15 +189,17 @@ fn link_action(file: &FileStep, nodes: u32) -> Result<Option<Action>, Problem> {
     } else {
         return Ok(None);
     };
-    check_cut("between", offset, &between, protocol, nodes)?;
+    check_cut("between", offset, &between, protocol, size)?;
     Ok(Some(action))
 }
 
 /// All links that carry `protocol`; those between nodes when it is `None`.
 fn default_links(protocol: Option<Protocol>) -> Cut {
     let mut links = Cut::everything();
-    if protocol == Some(Protocol::ZooKeeper) {
-        links.to = vec![Selector::ZooKeeper];
+    match protocol {
+        None | Some(Protocol::Cluster) => {}
+        Some(Protocol::ZooKeeper) => links.to = vec![Selector::ZooKeeper],
+        Some(Protocol::Ensemble) => links = Cut::ensemble(),
     }
     links
 }
@@ -206,7 +210,7 @@ pub(super) fn check_cut(
     offset: Option<usize>,
     cut: &Cut,
     protocol: Option<Protocol>,
-    nodes: u32,
+    size: Size,
 ) -> Result<(), Problem> {
     let wrong = |what: String| Err(problem(key, offset, format!("found \"{cut}\", {what}")));
     if cut.from.is_empty() || cut.to.is_empty() {
@@ -214,11 +218,9 @@ pub(super) fn check_cut(
     }
     let mut seen: Vec<Selector> = Vec::new();
     for selector in cut.selectors() {
-        check_node(key, offset, selector, nodes)?;
-        if selector == Selector::ZooKeeperServer(0) {
-            return wrong("expected ZooKeeper servers from zk1 on".to_owned());
-        }
-        if selector != Selector::All && seen.contains(&selector) {
+        check_machine(key, offset, selector, size)?;
+        let twice = matches!(selector, Selector::All | Selector::ZooKeeper);
+        if !twice && seen.contains(&selector) {
             return wrong(format!("expected {selector} only once"));
         }
         seen.push(selector);
@@ -229,21 +231,24 @@ pub(super) fn check_cut(
     if seen.contains(&Selector::Rest) && (seen.contains(&Selector::All) || !seen.iter().any(named)) {
         return wrong("expected single nodes for rest to be the rest of".to_owned());
     }
-    let zookeeper = |side: &[Selector]| side.iter().any(is_zookeeper);
-    let only_zookeeper = |side: &[Selector]| side.iter().all(is_zookeeper);
+    let servers = |side: &[Selector]| side.iter().any(|selector| selector.is_zookeeper());
+    let nodes = |side: &[Selector]| side.iter().any(|selector| !selector.is_zookeeper());
+    let (from, to) = (&cut.from, &cut.to);
     match protocol {
-        Some(Protocol::ZooKeeper) if !zookeeper(&cut.from) && !zookeeper(&cut.to) => {
+        Some(Protocol::ZooKeeper) if !servers(from) && !servers(to) => {
             wrong("expected zookeeper on one side, for protocol = \"zookeeper\"".to_owned())
         }
-        Some(Protocol::Cluster) if only_zookeeper(&cut.from) || only_zookeeper(&cut.to) => {
+        Some(Protocol::ZooKeeper) if !nodes(from) && !nodes(to) => {
+            wrong("expected nodes on one side, for protocol = \"zookeeper\"".to_owned())
+        }
+        Some(Protocol::Cluster) if !nodes(from) || !nodes(to) => {
             wrong("expected nodes on both sides, for protocol = \"cluster\"".to_owned())
         }
-        Some(Protocol::ZooKeeper | Protocol::Cluster) | None => Ok(()),
+        Some(Protocol::Ensemble) if !servers(from) || !servers(to) => {
+            wrong("expected ZooKeeper servers on both sides, for protocol = \"ensemble\"".to_owned())
+        }
+        Some(Protocol::ZooKeeper | Protocol::Cluster | Protocol::Ensemble) | None => Ok(()),
     }
-}
-
-fn is_zookeeper(selector: &Selector) -> bool {
-    matches!(selector, Selector::ZooKeeper | Selector::ZooKeeperServer(_))
 }
 
 /// The action, which is not one on links.
@@ -251,63 +256,98 @@ fn process_action(
     file: &FileStep,
     word: &'static str,
     offset: Option<usize>,
-    nodes: u32,
+    size: Size,
+) -> Result<Action, Problem> {
+    let machine = |value: &Option<Located<Word<Machines>>>| -> Result<Option<Selector>, Problem> {
+        let Some(value) = value else { return Ok(None) };
+        check_machine(word, value.offset, value.value.0.0, size)?;
+        Ok(Some(value.value.0.0))
+    };
+    if let Some(node) = machine(&file.crash)? {
+        crash_action(file, node)
+    } else if let Some(node) = machine(&file.start)? {
+        Ok(Action::Start { node })
+    } else if let Some(node) = machine(&file.restart)? {
+        Ok(Action::Restart { node })
+    } else if let Some(node) = machine(&file.pause)? {
+        let buffered = file.input.as_ref().is_none_or(|input| input.value.0.0);
+        Ok(Action::Pause { node, buffered })
+    } else if let Some(machine) = machine(&file.clock)? {
+        clock_action(file, machine, offset)
+    } else if let Some(operator) = &file.operator {
+        operator_action(&operator.value, operator.offset, size)
+    } else {
+        node_action(file, word, offset, size)
+    }
+}
+
+/// The action, which is one on nodes alone, or on ZooKeeper as a whole.
+fn node_action(
+    file: &FileStep,
+    word: &'static str,
+    offset: Option<usize>,
+    size: Size,
 ) -> Result<Action, Problem> {
     let node = |value: &Option<Located<Word<Processes>>>| -> Result<Option<Selector>, Problem> {
         let Some(value) = value else { return Ok(None) };
-        let selector = value.value.0.0;
-        check_node(word, value.offset, selector, nodes)?;
-        Ok(Some(selector))
+        check_machine(word, value.offset, value.value.0.0, size)?;
+        Ok(Some(value.value.0.0))
     };
-    if let Some(node) = node(&file.crash)? {
-        let disk = file.disk.as_ref().map_or(Disk::Kept, |disk| disk.value.0);
-        Ok(Action::Crash { node, disk })
-    } else if let Some(node) = node(&file.wipe)? {
+    if let Some(node) = node(&file.wipe)? {
         Ok(Action::Crash { node, disk: Disk::Wiped })
     } else if let Some(node) = node(&file.stop)? {
         Ok(Action::Stop { node })
-    } else if let Some(node) = node(&file.start)? {
-        Ok(Action::Start { node })
-    } else if let Some(node) = node(&file.restart)? {
-        Ok(Action::Restart { node })
-    } else if let Some(node) = node(&file.pause)? {
-        let buffered = file.input.as_ref().is_none_or(|input| input.value.0.0);
-        Ok(Action::Pause { node, buffered })
     } else if let Some(node) = node(&file.slow)? {
         let by =
             file.by.as_ref().ok_or_else(|| missing("by", offset, "how much later, such as \"200ms\""))?;
         Ok(Action::Slow { node, by: by.value.0 })
-    } else if let Some(node) = node(&file.clock)? {
-        clock_action(file, node, offset)
     } else if let Some(node) = node(&file.expire)? {
         Ok(Action::ExpireSession { node })
-    } else if let Some(operator) = &file.operator {
-        operator_action(&operator.value, operator.offset, nodes)
     } else {
         debug_assert!(file.zookeeper.is_some(), "a step has exactly one action");
         Ok(Action::ZooKeeperDown)
     }
 }
 
-fn clock_action(file: &FileStep, node: Selector, offset: Option<usize>) -> Result<Action, Problem> {
-    match (&file.jump, &file.drift) {
-        (Some(jump), None) => Ok(Action::ClockJump { node, by: jump.value.0 }),
-        (None, Some(drift)) => Ok(Action::ClockDrift { node, ppm: drift.value.0.0 }),
-        (Some(_), Some(drift)) => {
-            Err(problem("drift", drift.offset, "expected either jump or drift".to_owned()))
+fn crash_action(file: &FileStep, node: Selector) -> Result<Action, Problem> {
+    let disk = file.disk.as_ref().map_or(Disk::Kept, |disk| disk.value.0);
+    match &file.disk {
+        Some(written) if node.is_zookeeper() && disk != Disk::Kept => Err(problem(
+            "disk",
+            written.offset,
+            format!("found \"{disk}\", expected \"kept\", for a ZooKeeper server loses nothing"),
+        )),
+        Some(_) | None => Ok(Action::Crash { node, disk }),
+    }
+}
+
+fn clock_action(file: &FileStep, machine: Selector, offset: Option<usize>) -> Result<Action, Problem> {
+    let one = "expected one of jump, drift and set";
+    match (&file.jump, &file.drift, &file.set) {
+        (Some(jump), None, None) => Ok(Action::ClockJump { node: machine, by: jump.value.0 }),
+        (None, Some(drift), None) => Ok(Action::ClockDrift { node: machine, ppm: drift.value.0.0 }),
+        (None, None, Some(ahead)) if machine.is_zookeeper() => {
+            Ok(Action::WallClock { server: machine, by_ms: ahead.value.0.0 })
         }
-        (None, None) => {
-            Err(problem("clock", offset, "jump and drift are missing, expected one of them".to_owned()))
+        (None, None, Some(ahead)) => Err(problem(
+            "set",
+            ahead.offset,
+            "expected only with ZooKeeper servers, for nodes have no wall clock".to_owned(),
+        )),
+        (_, Some(drift), _) => Err(problem("drift", drift.offset, one.to_owned())),
+        (_, None, Some(ahead)) => Err(problem("set", ahead.offset, one.to_owned())),
+        (None, None, None) => {
+            Err(problem("clock", offset, "jump, drift and set are missing, expected one of them".to_owned()))
         }
     }
 }
 
-fn operator_action(file: &FileOperator, offset: Option<usize>, nodes: u32) -> Result<Action, Problem> {
+fn operator_action(file: &FileOperator, offset: Option<usize>, size: Size) -> Result<Action, Problem> {
     let at = file
         .at
         .as_ref()
         .ok_or_else(|| missing("operator.at", offset, "the node that is asked, such as \"n2\""))?;
-    check_node("operator.at", at.offset, at.value.0.0, nodes)?;
+    check_machine("operator.at", at.offset, at.value.0.0, size)?;
     type Request = fn(Selector) -> OperatorAction;
     let requests = [
         ("operator.connect", &file.connect, OperatorAction::Connect as Request),
@@ -327,7 +367,7 @@ fn operator_action(file: &FileOperator, offset: Option<usize>, nodes: u32) -> Re
             format!("a second request beside {key}, expected exactly one"),
         ));
     }
-    check_node(key, node.offset, node.value.0.0, nodes)?;
+    check_machine(key, node.offset, node.value.0.0, size)?;
     Ok(Action::Operator { at: at.value.0.0, request: request(node.value.0.0) })
 }
 

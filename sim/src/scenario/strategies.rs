@@ -1,10 +1,11 @@
 //! Strategies for whole scenarios, and for their parts, for property tests.
 
+use super::resolve::Size;
 use super::step::check_cut;
-use super::{Expect, ExpectedState, FlowName, Flows, Scenario, StateExpectation};
+use super::{ClientLibrary, Expect, ExpectedState, FlowName, Flows, Scenario, StateExpectation, ZooKeeper};
 use crate::plan::{
     Action, Cut, DRIFT_PPM_MAX, Direction, Disk, DurationRange, NodeNumber, OperatorAction, Plan, Protocol,
-    Ratio, Selector, Step,
+    Ratio, SERVERS_MAX, Selector, Step,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -12,6 +13,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use zeromaster_core::status::DisconnectionCode;
+use zeromaster_zookeeper::Release;
 
 /// Durations that a file can write, in all its units.
 pub(crate) fn duration() -> impl Strategy<Value = Duration> {
@@ -52,28 +54,40 @@ fn one_node(nodes: u32) -> impl Strategy<Value = Selector> + Clone {
     ]
 }
 
+fn servers(servers: u32) -> impl Strategy<Value = Selector> + Clone {
+    prop_oneof![
+        4 => (1..=servers).prop_map(Selector::ZooKeeperServer),
+        1 => Just(Selector::ZooKeeperLeader),
+        1 => Just(Selector::ZooKeeperFollowers),
+        1 => Just(Selector::ZooKeeper),
+    ]
+}
+
+fn machines(size: Size) -> impl Strategy<Value = Selector> + Clone {
+    prop_oneof![2 => processes(size.nodes), 1 => servers(size.servers)]
+}
+
 fn processes(nodes: u32) -> impl Strategy<Value = Selector> + Clone {
     prop_oneof![5 => one_node(nodes), 1 => Just(Selector::All)]
 }
 
 fn protocol() -> impl Strategy<Value = Option<Protocol>> {
-    option::of(prop_oneof![Just(Protocol::Cluster), Just(Protocol::ZooKeeper)])
+    option::of(prop_oneof![Just(Protocol::Cluster), Just(Protocol::ZooKeeper), Just(Protocol::Ensemble)])
 }
 
 /// Links that make sense, with their traffic.
-fn links(nodes: u32) -> impl Strategy<Value = (Cut, Option<Protocol>)> {
+fn links(size: Size) -> impl Strategy<Value = (Cut, Option<Protocol>)> {
     let selector = prop_oneof![
-        4 => one_node(nodes),
+        4 => one_node(size.nodes),
         1 => Just(Selector::Rest),
         1 => Just(Selector::All),
-        1 => Just(Selector::ZooKeeper),
-        1 => (1..=5_u32).prop_map(Selector::ZooKeeperServer),
+        2 => servers(size.servers),
     ];
     let side = vec(selector, 1..3);
     let direction = prop_oneof![Just(Direction::Both), Just(Direction::OneWay)];
     let cut = (side.clone(), side, direction).prop_map(|(from, to, direction)| Cut { from, to, direction });
     (cut, protocol()).prop_filter("the links must make sense", move |(cut, protocol)| {
-        check_cut("cut", None, cut, *protocol, nodes).is_ok()
+        check_cut("cut", None, cut, *protocol, size).is_ok()
     })
 }
 
@@ -86,20 +100,20 @@ fn request(nodes: u32) -> impl Strategy<Value = OperatorAction> {
     })
 }
 
-fn link_action(nodes: u32) -> impl Strategy<Value = Action> {
+fn link_action(size: Size) -> impl Strategy<Value = Action> {
     prop_oneof![
-        links(nodes).prop_map(|(cut, protocol)| Action::Cut { cut, protocol }),
-        (links(nodes), ratio()).prop_map(|((between, protocol), ratio)| Action::Loss {
+        links(size).prop_map(|(cut, protocol)| Action::Cut { cut, protocol }),
+        (links(size), ratio()).prop_map(|((between, protocol), ratio)| Action::Loss {
             between,
             ratio,
             protocol
         }),
-        (links(nodes), ratio()).prop_map(|((between, protocol), ratio)| Action::Duplicate {
+        (links(size), ratio()).prop_map(|((between, protocol), ratio)| Action::Duplicate {
             between,
             ratio,
             protocol
         }),
-        (links(nodes), duration_range()).prop_map(|((between, protocol), by)| Action::Delay {
+        (links(size), duration_range()).prop_map(|((between, protocol), by)| Action::Delay {
             between,
             by,
             protocol
@@ -107,28 +121,33 @@ fn link_action(nodes: u32) -> impl Strategy<Value = Action> {
     ]
 }
 
-fn process_action(nodes: u32) -> impl Strategy<Value = Action> {
+fn process_action(size: Size) -> impl Strategy<Value = Action> {
     let disk = prop_oneof![Just(Disk::Kept), Just(Disk::LastWriteLost), Just(Disk::Wiped)];
     let drift = (1..=DRIFT_PPM_MAX, any::<bool>()).prop_map(|(ppm, fast)| if fast { ppm } else { -ppm });
-    let node = processes(nodes);
+    let node = processes(size.nodes);
+    let machine = machines(size);
+    let ahead = (1..=86_400_000_i64, any::<bool>()).prop_map(|(ms, forward)| if forward { ms } else { -ms });
     prop_oneof![
         (node.clone(), disk).prop_map(|(node, disk)| Action::Crash { node, disk }),
+        servers(size.servers).prop_map(|node| Action::Crash { node, disk: Disk::Kept }),
         node.clone().prop_map(|node| Action::Stop { node }),
-        node.clone().prop_map(|node| Action::Start { node }),
-        node.clone().prop_map(|node| Action::Restart { node }),
-        (node.clone(), any::<bool>()).prop_map(|(node, buffered)| Action::Pause { node, buffered }),
+        machine.clone().prop_map(|node| Action::Start { node }),
+        machine.clone().prop_map(|node| Action::Restart { node }),
+        (machine.clone(), any::<bool>()).prop_map(|(node, buffered)| Action::Pause { node, buffered }),
         (node.clone(), duration()).prop_map(|(node, by)| Action::Slow { node, by }),
-        (node.clone(), duration()).prop_map(|(node, by)| Action::ClockJump { node, by }),
-        (node.clone(), drift).prop_map(|(node, ppm)| Action::ClockDrift { node, ppm }),
+        (machine.clone(), duration()).prop_map(|(node, by)| Action::ClockJump { node, by }),
+        (machine, drift).prop_map(|(node, ppm)| Action::ClockDrift { node, ppm }),
+        (servers(size.servers), ahead).prop_map(|(server, by_ms)| Action::WallClock { server, by_ms }),
         node.prop_map(|node| Action::ExpireSession { node }),
         Just(Action::ZooKeeperDown),
-        (one_node(nodes), request(nodes)).prop_map(|(at, request)| Action::Operator { at, request }),
+        (one_node(size.nodes), request(size.nodes))
+            .prop_map(|(at, request)| Action::Operator { at, request }),
     ]
 }
 
-/// Steps for a cluster of `nodes`.
-pub(crate) fn step(nodes: u32) -> impl Strategy<Value = Step> {
-    let action = prop_oneof![link_action(nodes), process_action(nodes)];
+/// Steps among that many machines.
+fn step(size: Size) -> impl Strategy<Value = Step> {
+    let action = prop_oneof![link_action(size), process_action(size)];
     (duration(), action, option::of(duration())).prop_map(|(at, action, lasts)| {
         let needed = matches!(action, Action::Pause { .. } | Action::ZooKeeperDown);
         let lasts = lasts.filter(|lasts| !lasts.is_zero() && action.lasts());
@@ -137,9 +156,9 @@ pub(crate) fn step(nodes: u32) -> impl Strategy<Value = Step> {
     })
 }
 
-/// Plans for a cluster of `nodes`.
-pub(crate) fn plan(nodes: u32) -> impl Strategy<Value = Plan> {
-    vec(step(nodes), 0..8).prop_map(Plan::new)
+/// Plans among that many machines.
+fn plan(size: Size) -> impl Strategy<Value = Plan> {
+    vec(step(size), 0..8).prop_map(Plan::new)
 }
 
 fn flow_name() -> impl Strategy<Value = FlowName> {
@@ -177,6 +196,17 @@ fn state() -> impl Strategy<Value = ExpectedState> {
     ]
 }
 
+fn zookeeper() -> impl Strategy<Value = ZooKeeper> {
+    let release = prop_oneof![Just(Release::V3_8_0), Just(Release::V3_9_5)];
+    let library = prop_oneof![Just(ClientLibrary::Curator), Just(ClientLibrary::CuratorOn393)];
+    (1..=SERVERS_MAX, duration(), 1..=100_u32, 1..=100_u32, release, library).prop_map(
+        |(servers, tick, init_limit, sync_limit, release, library)| {
+            let tick = tick.max(Duration::from_millis(1));
+            ZooKeeper { servers, tick, init_limit, sync_limit, release, library }
+        },
+    )
+}
+
 /// Expectations that name these properties.
 fn expect(
     nodes: u32,
@@ -205,8 +235,9 @@ pub(crate) fn scenario(
     safety: &'static [&'static str],
     liveness: &'static [&'static str],
 ) -> impl Strategy<Value = Scenario> {
-    prop_oneof![4 => 1..6_u32, 1 => 1..=10_000_u32]
-        .prop_flat_map(move |nodes| {
+    (prop_oneof![4 => 1..6_u32, 1 => 1..=10_000_u32], zookeeper())
+        .prop_flat_map(move |(nodes, zookeeper)| {
+            let size = Size { nodes, servers: zookeeper.servers };
             let head = (line(), any::<u64>(), option::of(duration()), option::of(duration()));
             let names = (
                 (0..rules.len()).prop_map(|index| rules[index].to_owned()),
@@ -220,8 +251,8 @@ pub(crate) fn scenario(
                 btree_map(node(nodes), duration(), 0..3),
                 btree_map(node(nodes), 1..=u32::MAX, 0..3),
             );
-            let times = (duration_range(), duration(), duration_range());
-            (Just(nodes), head, names, cluster, times, plan(nodes), expect(nodes, safety, liveness))
+            let times = (duration_range(), Just(zookeeper), duration_range());
+            (Just(nodes), head, names, cluster, times, plan(size), expect(nodes, safety, liveness))
         })
         .prop_map(|(nodes, head, names, cluster, times, plan, expect)| {
             let last = plan.steps.last().map_or(Duration::ZERO, |step| step.at);
@@ -241,7 +272,7 @@ pub(crate) fn scenario(
                 flow_load: times.0,
                 load_failures: cluster.3,
                 nifi: names.3,
-                zookeeper_tick: times.1.max(Duration::from_millis(1)),
+                zookeeper: times.1,
                 latency: times.2,
                 plan,
                 expect,

@@ -38,7 +38,12 @@ load_failures = { n2 = 1, n1 = 0 }
 "nifi.cluster.flow.election.max.wait.time" = "10 secs"
 
 [zookeeper]
+servers = 3
 tick = "3s"
+init_limit = 8
+sync_limit = 4
+release = "3.8.0"
+library = "curator-on-3.9.3"
 
 [network]
 latency = "1ms..5ms"
@@ -130,6 +135,21 @@ operator = { at = "n2", remove = "n3" }
 at = "74s"
 operator = { at = "n2", offload = "primary" }
 
+[[plan]]
+at = "75s"
+crash = "zk-leader"
+for = "5s"
+
+[[plan]]
+at = "76s"
+cut = "zk1 | zookeeper"
+protocol = "ensemble"
+
+[[plan]]
+at = "77s"
+clock = "zk3"
+set = "-90s"
+
 [expect]
 always = ["one-acting-coordinator"]
 eventually = { "all-connected" = "60s" }
@@ -161,7 +181,8 @@ fn the_smallest_file_has_every_default() {
         (scenario.flow_load.to_string(), scenario.latency.to_string()),
         ("200ms..1s".into(), "1ms..3ms".into())
     );
-    assert_eq!(scenario.zookeeper_tick, Duration::from_secs(2));
+    assert_eq!(scenario.zookeeper, ZooKeeper::default());
+    assert_eq!((scenario.zookeeper.servers, scenario.zookeeper.tick), (1, Duration::from_secs(2)));
     assert_eq!(scenario.expect, Expect::default());
     assert_eq!((scenario.heals_at(), scenario.ends_after()), (Duration::ZERO, Duration::ZERO));
 }
@@ -184,7 +205,11 @@ fn the_builder_and_the_file_give_the_same_value() {
         .flow_load("500ms..2s")
         .load_failures("n2", 1)
         .property("nifi.cluster.flow.election.max.wait.time", "10 secs")
+        .zookeeper_servers(3)
         .zookeeper_tick("3s")
+        .zookeeper_limits(8, 4)
+        .zookeeper_release("3.8.0")
+        .zookeeper_library("curator-on-3.9.3")
         .latency("1ms..5ms")
         .at("60s")
         .cut("coordinator | zookeeper")
@@ -233,6 +258,14 @@ fn the_builder_and_the_file_give_the_same_value() {
         .operator("n2", "remove n3")
         .at("74s")
         .operator("n2", "offload primary")
+        .at("75s")
+        .crash("zk-leader")
+        .lasting("5s")
+        .at("76s")
+        .cut("zk1 | zookeeper")
+        .protocol("ensemble")
+        .at("77s")
+        .clock_set("zk3", "-90s")
         .always("one-acting-coordinator")
         .eventually("all-connected", "60s")
         .violates("one-acting-coordinator")
@@ -261,7 +294,7 @@ fn steps_are_sorted_and_a_wipe_is_a_crash() {
         .filter(|step| matches!(step.action, Action::Crash { .. }))
         .map(ToString::to_string)
         .collect();
-    assert_eq!(crashes, ["crash n2, last write lost", "crash n2, disk wiped"]);
+    assert_eq!(crashes, ["crash n2, last write lost", "crash n2, disk wiped", "crash zk-leader for 5s"]);
 }
 
 #[test]

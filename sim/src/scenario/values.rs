@@ -1,9 +1,11 @@
-//! Values that only scenarios have: the name of a flow, and the state that is expected of a node.
+//! Values that only scenarios have: the name of a flow, the library of ZooKeeper's clients, and the state that is expected
+//! of a node.
 
 use crate::plan::WordError;
 use core::fmt;
 use core::str::FromStr;
 use zeromaster_core::status::DisconnectionCode;
+use zeromaster_zookeeper::Library;
 
 /// A flow by the name a scenario gives it, which is also its fingerprint.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -54,6 +56,36 @@ impl FromStr for FlowName {
             return Err(WordError::new(text, A_FLOW));
         }
         Ok(if empty { FlowName::Empty(name.to_owned()) } else { FlowName::Named(name.to_owned()) })
+    }
+}
+
+/// The library with which nodes reach ZooKeeper.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum ClientLibrary {
+    /// Curator on a ZooKeeper client before 3.9.3, as in NiFi 1.x, written `curator`.
+    #[default]
+    Curator,
+    /// Curator on a ZooKeeper client since 3.9.3 (ZOOKEEPER-4508), written `curator-on-3.9.3`.
+    CuratorOn393,
+}
+
+impl ClientLibrary {
+    /// How it behaves.
+    #[must_use]
+    pub fn habits(self) -> Library {
+        match self {
+            ClientLibrary::Curator => Library::CURATOR,
+            ClientLibrary::CuratorOn393 => Library::CURATOR_ON_JAVA_3_9_3,
+        }
+    }
+}
+
+impl fmt::Display for ClientLibrary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ClientLibrary::Curator => "curator",
+            ClientLibrary::CuratorOn393 => "curator-on-3.9.3",
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The values of a scenario file as serde reads them: text with a meaning, and where in the file it stands.
 //! What the values of a plan look like is the plan's business; this adds the ones that only the file has.
 
-use super::values::{A_FLOW, ExpectedState, FlowName};
+use super::values::{A_FLOW, ClientLibrary, ExpectedState, FlowName};
 use crate::plan::{self, Cut, Disk, DurationRange, NodeNumber, Protocol, Ratio, Selector, WordError};
 use core::fmt;
 use core::marker::PhantomData;
@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::time::Duration;
 use zeromaster_core::status::DisconnectionCode;
+use zeromaster_zookeeper::Release;
 
 /// Text of a scenario file that means a `Self`.
 pub(super) trait Text: Sized {
@@ -31,13 +32,14 @@ pub(super) enum Shape {
 }
 
 /// Parts that several patterns share.
-const FRAGMENTS: [(&str, &str); 4] = [
+const FRAGMENTS: [(&str, &str); 5] = [
     (
         "{duration}",
         r"\s*[0-9]+(\.[0-9]+)?\s*(ns|nanos?|nanoseconds?|us|µs|micros?|microseconds?|ms|millis?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|wks?|weeks?)\s*",
     ),
     ("{side}", r"\s*{selector}\s*(,\s*{selector}\s*)*"),
-    ("{selector}", r"({node}|coordinator|primary|rest|all|zookeeper|zk[1-9][0-9]*)"),
+    ("{selector}", r"({node}|coordinator|primary|rest|all|{servers})"),
+    ("{servers}", r"zookeeper|zk-leader|zk-followers|zk[1-9][0-9]*"),
     ("{node}", r"n[1-9][0-9]*"),
 ];
 
@@ -74,7 +76,7 @@ text!(DurationRange, plan::A_DURATION_RANGE, Shape::Pattern(r"{duration}(\.\.{du
 text!(Ratio, plan::A_RATIO, Shape::Pattern(r"\s*[0-9]+(\.[0-9]+)?\s*%\s*|\s*[0-9]+\s*/\s*[0-9]+\s*"));
 text!(Cut, plan::A_CUT, Shape::Pattern("{side}[|>]{side}"));
 text!(NodeNumber, plan::A_NODE, Shape::Pattern("{node}"));
-text!(Protocol, plan::A_PROTOCOL, Shape::Choice(&["cluster", "zookeeper"]));
+text!(Protocol, plan::A_PROTOCOL, Shape::Choice(&["cluster", "zookeeper", "ensemble"]));
 text!(Disk, plan::A_DISK, Shape::Choice(&["kept", "last-write-lost", "wiped"]));
 text!(FlowName, A_FLOW, Shape::Pattern(r"(?!none$)(empty:)?[A-Za-z0-9._-]+"));
 
@@ -107,6 +109,18 @@ choice!(
         "OFFLOADED" => ExpectedState::Offloaded,
         "REMOVED" => ExpectedState::Removed,
     ]
+);
+
+choice!(
+    Release,
+    "\"3.8.0\" or \"3.9.5\"",
+    ["3.8.0" => Release::V3_8_0, "3.9.5" => Release::V3_9_5]
+);
+
+choice!(
+    ClientLibrary,
+    "\"curator\" or \"curator-on-3.9.3\"",
+    ["curator" => ClientLibrary::Curator, "curator-on-3.9.3" => ClientLibrary::CuratorOn393]
 );
 
 /// What a paused process does with what arrives: `true` when it is kept.
@@ -164,7 +178,14 @@ impl Text for OneNode {
     fn read(text: &str) -> Result<Self, WordError> {
         match text.parse() {
             Ok(node @ (Selector::Node(_) | Selector::Coordinator | Selector::Primary)) => Ok(OneNode(node)),
-            Ok(Selector::Rest | Selector::All | Selector::ZooKeeper | Selector::ZooKeeperServer(_))
+            Ok(
+                Selector::Rest
+                | Selector::All
+                | Selector::ZooKeeper
+                | Selector::ZooKeeperServer(_)
+                | Selector::ZooKeeperLeader
+                | Selector::ZooKeeperFollowers,
+            )
             | Err(_) => Err(WordError::new(text, Self::EXPECTED)),
         }
     }
@@ -183,6 +204,46 @@ impl Text for Processes {
             return Ok(Processes(Selector::All));
         }
         OneNode::read(text).map(|node| Processes(node.0)).map_err(|_| WordError::new(text, Self::EXPECTED))
+    }
+}
+
+/// A selector of the processes that a fault strikes which can strike ZooKeeper's servers too.
+#[derive(Clone, Copy)]
+pub(super) struct Machines(pub(super) Selector);
+
+impl Text for Machines {
+    const EXPECTED: &'static str = "\"n1\" or another node, \"coordinator\", \"primary\", \"all\", \"zk1\" or another ZooKeeper server, \"zk-leader\", \"zk-followers\" or \"zookeeper\"";
+    const SHAPE: Shape = Shape::Pattern("{node}|coordinator|primary|all|{servers}");
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        match text.parse::<Selector>() {
+            Ok(servers) if servers.is_zookeeper() => Ok(Machines(servers)),
+            Ok(_) | Err(_) => Processes::read(text)
+                .map(|processes| Machines(processes.0))
+                .map_err(|_| WordError::new(text, Self::EXPECTED)),
+        }
+    }
+}
+
+/// How far a wall clock is set, in milliseconds.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead(pub(super) i64);
+
+impl Text for Ahead {
+    const EXPECTED: &'static str =
+        "a duration with its sign such as \"+1h\" or \"-90s\", of whole milliseconds and not zero";
+    const SHAPE: Shape = Shape::Pattern(r"[+-]{duration}");
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        let error = || WordError::new(text, Self::EXPECTED);
+        let forward = text.starts_with('+');
+        let length = text.strip_prefix(['+', '-']).ok_or_else(error)?;
+        let micros = plan::parse_duration(length).map_err(|_| error())?.as_micros();
+        let millis = i64::try_from(micros / 1_000).map_err(|_| error())?;
+        if millis == 0 || !micros.is_multiple_of(1_000) {
+            return Err(error());
+        }
+        Ok(Ahead(if forward { millis } else { -millis }))
     }
 }
 

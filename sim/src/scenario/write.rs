@@ -1,7 +1,9 @@
 //! A scenario as the text of a file: readable, and read back as the same scenario.
 
-use super::{Expect, Flows, Scenario};
-use crate::plan::{Action, Cut, Disk, NodeNumber, OperatorAction, Protocol, Selector, Step, show_duration};
+use super::{Expect, Flows, Scenario, ZooKeeper};
+use crate::plan::{
+    Action, Cut, Disk, NodeNumber, OperatorAction, Protocol, Selector, Step, show_duration, show_signed,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,10 +18,7 @@ impl Scenario {
         out.optional("until", self.until.map(duration));
         out.optional("heal", self.heal.map(duration));
         self.write_cluster(&mut out);
-        if self.zookeeper_tick != Scenario::ZOOKEEPER_TICK {
-            out.header("[zookeeper]");
-            out.pair("tick", &duration(self.zookeeper_tick));
-        }
+        write_zookeeper(&mut out, self.zookeeper);
         if self.latency != Scenario::LATENCY {
             out.header("[network]");
             out.pair("latency", &text(&self.latency));
@@ -56,6 +55,22 @@ impl Scenario {
             }
         }
     }
+}
+
+fn write_zookeeper(out: &mut Lines, zookeeper: ZooKeeper) {
+    let defaults = ZooKeeper::default();
+    if zookeeper == defaults {
+        return;
+    }
+    let ZooKeeper { servers, tick, init_limit, sync_limit, release, library } = zookeeper;
+    out.header("[zookeeper]");
+    let number = |number: u32, default: u32| (number != default).then(|| number.to_string());
+    out.optional("servers", number(servers, defaults.servers));
+    out.optional("tick", (tick != defaults.tick).then(|| duration(tick)));
+    out.optional("init_limit", number(init_limit, defaults.init_limit));
+    out.optional("sync_limit", number(sync_limit, defaults.sync_limit));
+    out.optional("release", (release != defaults.release).then(|| text(&release)));
+    out.optional("library", (library != defaults.library).then(|| text(&library)));
 }
 
 fn write_step(out: &mut Lines, step: &Step) {
@@ -101,6 +116,10 @@ fn write_step(out: &mut Lines, step: &Step) {
         Action::ClockDrift { node, ppm } => {
             out.pair(word, &text(node));
             out.pair("drift", &quoted(&format!("{ppm:+}ppm")));
+        }
+        Action::WallClock { server, by_ms } => {
+            out.pair(word, &text(server));
+            out.pair("set", &quoted(&show_signed(*by_ms)));
         }
         Action::ZooKeeperDown => out.pair(word, &quoted("down")),
         Action::Operator { at, request } => out.pair(word, &operator(*at, *request)),

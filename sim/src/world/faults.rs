@@ -1,12 +1,13 @@
 //! What the plan does to the world, and how it is undone.
 
+use super::World;
 use super::process::{Delivery, Machine, Pause};
-use super::{World, ZOOKEEPER};
 use crate::network::{Disturbance, DisturbanceId, Endpoint, LinkSet};
 use crate::plan::{Action, Cut, Direction, Disk, NodeNumber, OperatorAction, Protocol, Selector};
 use crate::properties::Incident;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use zeromaster_core::flow::DataFlow;
 use zeromaster_core::node::Input;
 use zeromaster_core::operator::{OperatorRequest, RequestId};
@@ -50,15 +51,27 @@ impl World<'_> {
             | Action::ClockJump { node, .. }
             | Action::ClockDrift { node, .. }
             | Action::ExpireSession { node } => vec![*node],
+            Action::WallClock { server, .. } => vec![*server],
             Action::Operator { at, request } => vec![*at, request.node()],
             Action::ZooKeeperDown => Vec::new(),
         };
         selectors.dedup();
-        let roles =
-            selectors.iter().filter(|selector| matches!(selector, Selector::Coordinator | Selector::Primary));
-        let named =
-            roles.filter_map(|role| self.select(*role).first().map(|node| format!("; {role} is {node}")));
-        named.collect()
+        selectors.into_iter().filter_map(|role| self.meaning(role)).collect()
+    }
+
+    /// Who a role is, in words; `None` for what is no role, or for one that nobody has.
+    fn meaning(&self, role: Selector) -> Option<String> {
+        let is = match role {
+            Selector::Coordinator | Selector::Primary | Selector::ZooKeeperLeader => "is",
+            Selector::ZooKeeperFollowers => "are",
+            Selector::Node(_)
+            | Selector::Rest
+            | Selector::All
+            | Selector::ZooKeeper
+            | Selector::ZooKeeperServer(_) => return None,
+        };
+        let names: Vec<String> = self.select(role).iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| format!("; {role} {is} {}", names.join(", ")))
     }
 
     fn act(&mut self, step: u32, action: &Action) {
@@ -73,57 +86,49 @@ impl World<'_> {
             Action::Delay { between, by, protocol } => {
                 self.disturb(step, between, *protocol, Disturbance::Delay(*by))
             }
-            Action::Crash { node, disk } => {
-                for node in self.choose(step, *node) {
-                    self.crash(node, *disk);
-                }
-            }
+            Action::Crash { node, disk } => self.each(step, *node, |world, machine| match machine {
+                Endpoint::Node(node) => world.crash(node, *disk),
+                Endpoint::ZooKeeper(server) => world.crash_server(server),
+            }),
             Action::Stop { node } => {
-                for node in self.choose(step, *node) {
-                    self.deliver(node, Delivery::Node(Input::Stop));
-                }
+                self.each_node(step, *node, |world, node| world.deliver(node, Delivery::Node(Input::Stop)));
             }
-            Action::Start { node } => {
-                for node in self.choose(step, *node) {
-                    self.start(node);
+            Action::Start { node } => self.each(step, *node, Self::start_machine),
+            Action::Restart { node } => self.each(step, *node, |world, machine| {
+                match machine {
+                    Endpoint::Node(node) => world.crash(node, Disk::Kept),
+                    Endpoint::ZooKeeper(server) => world.crash_server(server),
                 }
-            }
-            Action::Restart { node } => {
-                for node in self.choose(step, *node) {
-                    self.crash(node, Disk::Kept);
-                    self.start(node);
-                }
-            }
-            Action::Pause { node, buffered } => {
-                for node in self.choose(step, *node) {
-                    self.pause(step, node, *buffered);
-                }
-            }
-            Action::Slow { node, by } => {
-                for node in self.choose(step, *node) {
-                    self.network.set_slow(node, Some(*by));
-                    self.happened(&Incident::Slowed { node });
-                }
-            }
+                world.start_machine(machine);
+            }),
+            Action::Pause { node, buffered } => self.each(step, *node, |world, machine| match machine {
+                Endpoint::Node(node) => world.pause(step, node, *buffered),
+                Endpoint::ZooKeeper(server) => world.pause_server(step, server, *buffered),
+            }),
+            Action::Slow { node, by } => self.each_node(step, *node, |world, node| {
+                world.network.set_slow(node, Some(*by));
+                world.happened(&Incident::Slowed { node });
+            }),
             Action::ClockJump { node, by } => {
-                for node in self.choose(step, *node) {
-                    let now = self.now;
-                    self.machine_mut(node).clock.jump(now, *by);
-                    self.happened(&Incident::Absent { node, length: *by });
-                    self.clock_changed(node);
-                }
+                self.each(step, *node, |world, machine| world.jump(machine, *by));
             }
             Action::ClockDrift { node, ppm } => {
-                for node in self.choose(step, *node) {
-                    self.set_rate(node, *ppm);
-                }
+                self.each(step, *node, |world, machine| world.drift(machine, *ppm));
+            }
+            Action::WallClock { server, by_ms } => {
+                self.each(step, *server, |world, machine| match machine {
+                    Endpoint::Node(_) => {}
+                    Endpoint::ZooKeeper(server) => world.set_wall_clock(server, *by_ms),
+                });
             }
             Action::ExpireSession { node } => {
-                for node in self.choose(step, *node) {
-                    self.expire_session(node);
+                self.each_node(step, *node, |world, node| world.expire_session(node));
+            }
+            Action::ZooKeeperDown => {
+                for server in self.all_servers() {
+                    self.crash_server(server);
                 }
             }
-            Action::ZooKeeperDown => self.server_handles(ServerInput::Stopped),
             Action::Operator { at, request } => self.operator(step, *at, *request),
         }
     }
@@ -148,19 +153,22 @@ impl World<'_> {
                 self.network.remove(DisturbanceId(step));
             }
             Action::Crash { .. } | Action::Stop { .. } => {
-                chosen.into_iter().for_each(|node| self.start(node))
+                chosen.into_iter().for_each(|machine| self.start_machine(machine))
             }
-            Action::Pause { .. } => chosen.into_iter().for_each(|node| self.resume(node, Some(step))),
-            Action::Slow { .. } => chosen.into_iter().for_each(|node| self.network.set_slow(node, None)),
-            Action::ClockDrift { .. } => chosen.into_iter().for_each(|node| self.set_rate(node, 0)),
-            Action::ZooKeeperDown => {
-                if !self.server.is_running() {
-                    self.server_handles(ServerInput::Started);
-                }
-            }
+            Action::Pause { .. } => chosen.into_iter().for_each(|machine| match machine {
+                Endpoint::Node(node) => self.resume(node, Some(step)),
+                Endpoint::ZooKeeper(server) => self.resume_server(server, Some(step)),
+            }),
+            Action::Slow { .. } => chosen.into_iter().for_each(|machine| match machine {
+                Endpoint::Node(node) => self.network.set_slow(node, None),
+                Endpoint::ZooKeeper(_) => {}
+            }),
+            Action::ClockDrift { .. } => chosen.into_iter().for_each(|machine| self.drift(machine, 0)),
+            Action::ZooKeeperDown => self.start_servers(),
             Action::Start { .. }
             | Action::Restart { .. }
             | Action::ClockJump { .. }
+            | Action::WallClock { .. }
             | Action::ExpireSession { .. }
             | Action::Operator { .. } => {}
         }
@@ -171,9 +179,11 @@ impl World<'_> {
         self.note("--", "heal", |_| "all faults are undone".into());
         self.healed = true;
         self.network.heal();
-        if !self.server.is_running() {
-            self.server_handles(ServerInput::Started);
+        for server in self.all_servers() {
+            self.set_server_rate(server, 0);
+            self.resume_server(server, None);
         }
+        self.start_servers();
         for node in self.all() {
             self.set_rate(node, 0);
             self.resume(node, None);
@@ -181,12 +191,61 @@ impl World<'_> {
         }
     }
 
+    fn start_servers(&mut self) {
+        for server in self.all_servers() {
+            self.start_server(server);
+        }
+    }
+
+    fn start_machine(&mut self, machine: Endpoint) {
+        match machine {
+            Endpoint::Node(node) => self.start(node),
+            Endpoint::ZooKeeper(server) => self.start_server(server),
+        }
+    }
+
+    fn jump(&mut self, machine: Endpoint, by: Duration) {
+        let now = self.now;
+        match machine {
+            Endpoint::Node(node) => {
+                self.machine_mut(node).clock.jump(now, by);
+                self.happened(&Incident::Absent { node, length: by });
+                self.clock_changed(node);
+            }
+            Endpoint::ZooKeeper(server) => {
+                self.server_mut(server).clock.jump(now, by);
+                self.server_clock_changed(server);
+            }
+        }
+    }
+
+    fn drift(&mut self, machine: Endpoint, ppm: i32) {
+        match machine {
+            Endpoint::Node(node) => self.set_rate(node, ppm),
+            Endpoint::ZooKeeper(server) => self.set_server_rate(server, ppm),
+        }
+    }
+
     fn all(&self) -> Vec<NodeNumber> {
         (1..=self.scenario.nodes).map(NodeNumber).collect()
     }
 
-    /// The nodes that a selector means now; kept for when the step ends.
-    fn choose(&mut self, step: u32, selector: Selector) -> Vec<NodeNumber> {
+    /// Does something to everybody that a selector means now; they are kept for when the step ends.
+    fn each(&mut self, step: u32, selector: Selector, act: impl Fn(&mut Self, Endpoint)) {
+        for machine in self.choose(step, selector) {
+            act(self, machine);
+        }
+    }
+
+    fn each_node(&mut self, step: u32, selector: Selector, act: impl Fn(&mut Self, NodeNumber)) {
+        self.each(step, selector, |world, machine| match machine {
+            Endpoint::Node(node) => act(world, node),
+            Endpoint::ZooKeeper(_) => {}
+        });
+    }
+
+    /// Everybody that a selector means now; kept for when the step ends.
+    fn choose(&mut self, step: u32, selector: Selector) -> Vec<Endpoint> {
         let chosen = self.select(selector);
         if chosen.is_empty() {
             self.note("--", "skipped", |_| format!("nobody is {selector} now"));
@@ -195,16 +254,30 @@ impl World<'_> {
         chosen
     }
 
-    fn select(&self, selector: Selector) -> Vec<NodeNumber> {
+    /// Everybody that a selector means now; `rest` means all nodes where it is not a side of a cut.
+    fn select(&self, selector: Selector) -> Vec<Endpoint> {
+        let nodes = |nodes: Vec<NodeNumber>| nodes.into_iter().map(Endpoint::Node).collect();
+        let servers = |servers: Vec<u32>| servers.into_iter().map(Endpoint::ZooKeeper).collect();
         match selector {
-            Selector::Node(node) => vec![node],
+            Selector::Node(node) => nodes(vec![node]),
             Selector::Coordinator => {
-                self.cluster().coordinator().map(|(node, _, _)| node).into_iter().collect()
+                nodes(self.cluster().coordinator().map(|(node, _, _)| node).into_iter().collect())
             }
-            Selector::Primary => self.primary().into_iter().collect(),
-            Selector::All | Selector::Rest => self.all(),
-            Selector::ZooKeeper | Selector::ZooKeeperServer(_) => Vec::new(),
+            Selector::Primary => nodes(self.primary().into_iter().collect()),
+            Selector::All | Selector::Rest => nodes(self.all()),
+            Selector::ZooKeeper => servers(self.all_servers()),
+            Selector::ZooKeeperServer(server) => servers(vec![server]),
+            Selector::ZooKeeperLeader => servers(self.leader().into_iter().collect()),
+            Selector::ZooKeeperFollowers => servers(self.followers()),
         }
+    }
+
+    /// The first node that a selector means now.
+    fn select_node(&self, selector: Selector) -> Option<NodeNumber> {
+        self.select(selector).into_iter().find_map(|machine| match machine {
+            Endpoint::Node(node) => Some(node),
+            Endpoint::ZooKeeper(_) => None,
+        })
     }
 
     fn primary(&self) -> Option<NodeNumber> {
@@ -239,11 +312,15 @@ impl World<'_> {
     /// What a selector other than `rest` means now.
     fn endpoints(&self, selector: Selector) -> Vec<Endpoint> {
         match selector {
-            Selector::ZooKeeper | Selector::ZooKeeperServer(_) => vec![ZOOKEEPER],
             Selector::Rest => Vec::new(),
-            Selector::Node(_) | Selector::Coordinator | Selector::Primary | Selector::All => {
-                self.select(selector).into_iter().map(Endpoint::Node).collect()
-            }
+            Selector::Node(_)
+            | Selector::Coordinator
+            | Selector::Primary
+            | Selector::All
+            | Selector::ZooKeeper
+            | Selector::ZooKeeperServer(_)
+            | Selector::ZooKeeperLeader
+            | Selector::ZooKeeperFollowers => self.select(selector),
         }
     }
 
@@ -312,18 +389,20 @@ impl World<'_> {
 
     fn expire_session(&mut self, node: NodeNumber) {
         let session = self.machine_mut(node).process.as_ref().and_then(|process| process.client.session());
-        if let Some(session) = session {
-            let now = self.now;
-            self.forced_expiries.insert(node, now);
-            self.server_handles(ServerInput::ExpireSession { session });
-        }
+        let Some(session) = session else { return };
+        let Some(leader) = self.leader() else {
+            return self.note("--", "skipped", |_| "no ZooKeeper server leads now".into());
+        };
+        let now = self.now;
+        self.forced_expiries.insert(node, now);
+        self.reaches(leader, ServerInput::ExpireSession { session });
     }
 
     fn operator(&mut self, step: u32, at: Selector, action: OperatorAction) {
-        let Some(target) = self.select(action.node()).first().copied() else {
+        let Some(target) = self.select_node(action.node()) else {
             return self.note("--", "skipped", |_| format!("nobody is {} now", action.node()));
         };
-        let Some(at) = self.choose(step, at).first().copied() else { return };
+        let Some(Endpoint::Node(at)) = self.choose(step, at).first().copied() else { return };
         let id = self.machine_mut(target).disk.id;
         let request = match action {
             OperatorAction::Connect(_) => OperatorRequest::Connect(id),

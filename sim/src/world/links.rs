@@ -1,32 +1,61 @@
-//! The TCP connections between the nodes' ZooKeeper clients and the server: in order, or broken. A cut that swallows
+//! The TCP connections between the nodes' ZooKeeper clients and the servers: in order, or broken. A cut that swallows
 //! one message of a connection has broken that connection: nothing later arrives on it in that direction, and both
 //! sides find out by silence.
 
 use super::process::Delivery;
-use super::{Event, World, ZOOKEEPER};
+use super::{Event, World};
 use crate::network::Endpoint;
 use crate::plan::{NodeNumber, Protocol};
 use crate::time::SimTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use zeromaster_zookeeper::{
-    ClientInput, ClientMessage, ConnectionId, ServerInput, ServerMessage, ServerOutput, SessionId,
-};
+use zeromaster_zookeeper::{ClientInput, ClientMessage, ConnectionId, ServerInput, ServerMessage};
 
 /// One direction of a connection.
 #[derive(Clone, Copy, Debug, Default)]
-struct Lane {
+pub(super) struct Lane {
     /// Nothing overtakes: the latest arrival so far.
     last: SimTime,
     /// Something was swallowed.
-    broken: bool,
+    pub(super) broken: bool,
+}
+
+impl Lane {
+    /// When what is sent at `now` and takes `latency` arrives. `None`: it is swallowed, or something before it was.
+    pub(super) fn arrival(&mut self, now: SimTime, latency: Option<Duration>) -> Option<SimTime> {
+        match latency {
+            Some(latency) if !self.broken => {
+                self.last = self.last.max(now + latency);
+                Some(self.last)
+            }
+            Some(_) | None => {
+                self.broken = true;
+                None
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Link {
     node: NodeNumber,
+    server: u32,
+    /// The server's machine has accepted it, and has not closed it.
+    accepted: bool,
     to_server: Lane,
     to_client: Lane,
+}
+
+impl Link {
+    /// Who sends and who receives.
+    fn ends(&self, to_server: bool) -> (Endpoint, Endpoint) {
+        let (node, server) = (Endpoint::Node(self.node), Endpoint::ZooKeeper(self.server));
+        if to_server { (node, server) } else { (server, node) }
+    }
+
+    fn lane(&mut self, to_server: bool) -> &mut Lane {
+        if to_server { &mut self.to_server } else { &mut self.to_client }
+    }
 }
 
 /// All connections that one of the two sides still knows.
@@ -36,8 +65,10 @@ pub(super) struct Links {
 }
 
 impl World<'_> {
-    pub(super) fn client_opens(&mut self, node: NodeNumber, connection: ConnectionId) {
-        let link = Link { node, to_server: Lane::default(), to_client: Lane::default() };
+    /// A client opens a connection to a server, which it counts from 0.
+    pub(super) fn client_opens(&mut self, node: NodeNumber, connection: ConnectionId, server: u32) {
+        let (to_server, to_client) = (Lane::default(), Lane::default());
+        let link = Link { node, server: server + 1, accepted: false, to_server, to_client };
         self.links.of.insert(connection, link);
         if let Some(process) = &mut self.machine_mut(node).process {
             process.connections.push(connection);
@@ -50,42 +81,40 @@ impl World<'_> {
     /// When something sent now on this connection arrives; `None` if never.
     fn arrival(&mut self, connection: ConnectionId, to_server: bool) -> Option<SimTime> {
         let link = self.links.of.get_mut(&connection)?;
-        let node = Endpoint::Node(link.node);
-        let (from, to) = if to_server { (node, ZOOKEEPER) } else { (ZOOKEEPER, node) };
-        let latency = self.network.transmit_stream(from, to);
-        let lane = if to_server { &mut link.to_server } else { &mut link.to_client };
-        match latency {
-            Some(latency) if !lane.broken => {
-                lane.last = lane.last.max(self.now + latency);
-                Some(lane.last)
-            }
-            Some(_) | None => {
-                lane.broken = true;
-                None
-            }
-        }
+        let (from, to) = link.ends(to_server);
+        let latency = self.network.transmit_stream(from, to, Protocol::ZooKeeper);
+        link.lane(to_server).arrival(self.now, latency)
     }
 
     /// Whether what was sent on this connection gets through at the moment of its arrival.
     fn gets_through(&mut self, connection: ConnectionId, to_server: bool) -> bool {
         let Some(link) = self.links.of.get_mut(&connection) else { return false };
-        let node = Endpoint::Node(link.node);
-        let (from, to) = if to_server { (node, ZOOKEEPER) } else { (ZOOKEEPER, node) };
-        let lane = if to_server { &mut link.to_server } else { &mut link.to_client };
+        let (from, to) = link.ends(to_server);
+        let lane = link.lane(to_server);
         lane.broken |= self.network.is_cut(from, to, Protocol::ZooKeeper);
         !lane.broken
+    }
+
+    /// The server at the other end.
+    fn server_of(&self, connection: ConnectionId) -> Option<u32> {
+        self.links.of.get(&connection).map(|link| link.server)
     }
 
     pub(super) fn connection_arrives(&mut self, connection: ConnectionId) {
         if !self.gets_through(connection, true) {
             return;
         }
-        let accepted = self.server.is_running();
+        let Some(server) = self.server_of(connection) else { return };
+        // The kernel accepts, whether the process stands still or not.
+        let accepted = self.server(server).server.is_running();
         if let Some(at) = self.arrival(connection, false) {
             self.queue.push(at, Event::Opened { connection, accepted });
         }
         if accepted {
-            self.server_handles(ServerInput::Opened { connection });
+            if let Some(link) = self.links.of.get_mut(&connection) {
+                link.accepted = true;
+            }
+            self.reaches(server, ServerInput::Opened { connection, address: None });
         }
     }
 
@@ -120,15 +149,46 @@ impl World<'_> {
     }
 
     pub(super) fn reaches_server(&mut self, connection: ConnectionId, message: ClientMessage) {
-        if self.gets_through(connection, true) {
-            self.server_handles(ServerInput::Message { connection, message });
+        if self.gets_through(connection, true)
+            && let Some(server) = self.server_of(connection)
+        {
+            self.reaches(server, ServerInput::Message { connection, message });
         }
     }
 
     pub(super) fn closed_by_client(&mut self, connection: ConnectionId) {
-        if self.gets_through(connection, true) {
-            self.server_handles(ServerInput::Closed { connection });
+        if self.gets_through(connection, true)
+            && let Some(server) = self.server_of(connection)
+        {
+            self.reaches(server, ServerInput::Closed { connection });
             self.links.of.remove(&connection);
+        }
+    }
+
+    pub(super) fn server_sends(&mut self, connection: ConnectionId, message: ServerMessage) {
+        if let Some(at) = self.arrival(connection, false) {
+            self.queue.push(at, Event::ToClient { connection, message });
+        }
+    }
+
+    pub(super) fn server_closes(&mut self, connection: ConnectionId) {
+        if let Some(link) = self.links.of.get_mut(&connection) {
+            link.accepted = false;
+        }
+        if let Some(at) = self.arrival(connection, false) {
+            self.queue.push(at, Event::ClosedByServer { connection });
+        }
+    }
+
+    /// The process of `server` has died: every connection to it is closed.
+    pub(super) fn connections_end_with(&mut self, server: u32) {
+        let links = self.links.of.iter();
+        let ended: Vec<ConnectionId> = links
+            .filter(|(_, link)| link.server == server && link.accepted)
+            .map(|(connection, _)| *connection)
+            .collect();
+        for connection in ended {
+            self.server_closes(connection);
         }
     }
 
@@ -158,56 +218,10 @@ impl World<'_> {
         let Some(node) = self.links.of.get(&connection).map(|link| link.node) else { return };
         let knows = |process: &super::Running| process.connections.contains(&connection);
         if self.machine_mut(node).process.as_ref().is_some_and(knows) {
+            if let ClientInput::Message { message, .. } = &input {
+                self.observe_told(node, message);
+            }
             self.deliver(node, Delivery::Client(input));
         }
-    }
-
-    pub(super) fn server_handles(&mut self, input: ServerInput) {
-        let mut outputs = Vec::new();
-        self.server.handle(Duration::from_micros(self.now.as_micros()), input, &mut outputs);
-        for output in outputs {
-            self.server_says(output);
-        }
-        self.schedule_server();
-    }
-
-    fn schedule_server(&mut self) {
-        let Some(deadline) = self.server.next_deadline() else { return };
-        let at = SimTime::from_micros(super::micros_up(deadline)).max(self.now);
-        if self.server_wakes_at.is_none_or(|wakes_at| at < wakes_at) {
-            self.server_wakes_at = Some(at);
-            self.queue.push(at, Event::ServerWake);
-        }
-    }
-
-    fn server_says(&mut self, output: ServerOutput) {
-        match output {
-            ServerOutput::Send { connection, message } => {
-                if let Some(at) = self.arrival(connection, false) {
-                    self.queue.push(at, Event::ToClient { connection, message });
-                }
-            }
-            ServerOutput::Close { connection } => {
-                if let Some(at) = self.arrival(connection, false) {
-                    self.queue.push(at, Event::ClosedByServer { connection });
-                }
-            }
-            ServerOutput::SessionOpened { session, .. } => {
-                // The client tells it when it hears of it.
-                let _ = session;
-            }
-            ServerOutput::SessionExpired { session } => {
-                let whose = self.whose(session);
-                self.note("zk", "expired", |_| format!("session {session}{whose}"));
-            }
-            ServerOutput::SessionClosed { session } => {
-                let whose = self.whose(session);
-                self.note("zk", "closed", |_| format!("session {session}{whose}"));
-            }
-        }
-    }
-
-    fn whose(&self, session: SessionId) -> String {
-        self.session_owners.get(&session).map_or_else(String::new, |node| format!(" of {node}"))
     }
 }

@@ -1,43 +1,45 @@
-//! The simulated world: machines with their processes, the network between them, and ZooKeeper, driven by one queue
-//! of events. What goes wrong, and when, is in `faults`; who is served by whom over TCP is in `links`.
+//! The simulated world: machines with their processes, the network between them, and ZooKeeper's servers, driven by one
+//! queue of events. What goes wrong, and when, is in `faults`; what is written down is in `notes`.
 
+mod clients;
 mod faults;
 mod links;
+mod notes;
+mod peers;
 pub(crate) mod process;
+pub(crate) mod servers;
 
 use crate::adapter;
 use crate::clock::Clock;
 use crate::network::{Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
-use crate::properties::{Before, Cluster, Finding, Incident, Observation, Property, Stimulus, safety};
+use crate::properties::{
+    Before, Cluster, Finding, Heard, Incident, Observation, Property, ServerStep, Stimulus, safety,
+};
 use crate::queue::EventQueue;
 use crate::random::{Stream, Streams};
 use crate::scenario::Scenario;
 use crate::setup::{self, Setup};
 use crate::time::SimTime;
 use crate::timeline::Timeline;
-use crate::words;
 use links::Links;
+use peers::PeerLinks;
 use process::{Delivery, DiskContent, Machine, Running};
-use std::borrow::Cow;
+use servers::ServerMachine;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::coordination::CoordinationRequest;
 use zeromaster_core::effect::{Effect, Effects};
-use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::{Address, Incarnation};
-use zeromaster_core::message::{Membership, Message};
+use zeromaster_core::message::Message;
 use zeromaster_core::node::{Input, LoadFailure, Node};
 use zeromaster_core::operator::RequestId;
 use zeromaster_core::status::{Epoch, Version};
+use zeromaster_zookeeper::server::peer::{LinkId, Notification, PeerMessage};
 use zeromaster_zookeeper::{
-    Client, ClientConfig, ClientInput, ClientMessage, ClientOutput, ConnectionId, Server, ServerInput,
-    ServerMessage, SessionId,
+    Client, ClientInput, ClientMessage, ConnectionId, ServerMessage, ServerOutput, SessionId, Zxid,
 };
-
-/// The one ZooKeeper server, until there are more.
-const ZOOKEEPER: Endpoint = Endpoint::ZooKeeper(1);
 
 /// Clusters up to this size have every node's beliefs about itself checked after each of its steps; the check walks
 /// the node's table.
@@ -72,8 +74,14 @@ enum Event {
     ClosedByClient { connection: ConnectionId },
     /// The end of a connection reaches the client.
     ClosedByServer { connection: ConnectionId },
-    /// ZooKeeper asked to be woken.
-    ServerWake,
+    /// A ZooKeeper server asked to be woken.
+    ServerWake { server: u32 },
+    /// A ZooKeeper server's vote reaches another one.
+    Notified { from: u32, to: u32, notification: Notification },
+    /// A message reaches a ZooKeeper server on its link with another one.
+    Peer { from: u32, to: u32, link: LinkId, message: PeerMessage },
+    /// The end of such a link reaches a server.
+    PeerClosed { from: u32, to: u32, link: LinkId },
     /// A machine's process starts for the first time.
     FirstStart { node: NodeNumber },
     /// A step of the plan begins.
@@ -116,20 +124,22 @@ pub(crate) struct World<'a> {
     queue: EventQueue<Event>,
     network: Network,
     machines: Vec<Machine>,
-    server: Server,
-    server_wakes_at: Option<SimTime>,
+    servers: Vec<ServerMachine>,
     links: Links,
+    peers: PeerLinks,
     session_timeout: Duration,
+    streams: Streams,
     forced_expiries: BTreeMap<NodeNumber, SimTime>,
     /// Whose session is whose, for the words.
     session_owners: BTreeMap<SessionId, NodeNumber>,
     put_out: BTreeMap<NodeNumber, SimTime>,
-    /// The node that a step of the plan chose when it began, for when it ends.
-    chosen: BTreeMap<u32, Vec<NodeNumber>>,
+    /// Whom a step of the plan chose when it began, for when it ends.
+    chosen: BTreeMap<u32, Vec<Endpoint>>,
     requests: u64,
     /// Who asked what, for the words of the reply.
     asked: BTreeMap<RequestId, String>,
     resume_order: Stream,
+    server_resume_order: Stream,
     offload_times: Stream,
     properties: Vec<Box<dyn Property>>,
 
@@ -144,11 +154,11 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     pub(crate) fn new(scenario: &'a Scenario, setup: &'a Setup, seed: u64, timeline: bool) -> World<'a> {
         let streams = Streams::new(seed);
-        let tick = scenario.zookeeper_tick;
-        let below_tick = u64::try_from(tick.as_micros()).unwrap_or(u64::MAX).max(1);
-        let bucket_phase = Duration::from_micros(streams.stream("zookeeper bucket phase").below(below_tick));
         let machines =
             (1..=scenario.nodes).map(|number| machine(scenario, streams, NodeNumber(number))).collect();
+        let servers = (1..=scenario.zookeeper.servers)
+            .map(|number| ServerMachine::new(scenario, streams, number))
+            .collect();
         let mut world = World {
             scenario,
             setup,
@@ -156,10 +166,11 @@ impl<'a> World<'a> {
             queue: EventQueue::new(),
             network: Network::new(streams, scenario.latency),
             machines,
-            server: Server::new(setup::server_config(scenario, bucket_phase)),
-            server_wakes_at: None,
+            servers,
             links: Links::default(),
+            peers: PeerLinks::default(),
             session_timeout: setup.negotiated_timeout(scenario),
+            streams,
             forced_expiries: BTreeMap::new(),
             session_owners: BTreeMap::new(),
             put_out: BTreeMap::new(),
@@ -167,17 +178,21 @@ impl<'a> World<'a> {
             requests: 0,
             asked: BTreeMap::new(),
             resume_order: streams.stream("order on resuming"),
+            server_resume_order: streams.stream("order on resuming a server"),
             offload_times: streams.stream("offload times"),
             properties: safety(),
 
             violations: Vec::new(),
-            timeline: timeline.then(|| Timeline::new(header(scenario, seed))),
+            timeline: timeline.then(|| Timeline::new(notes::header(scenario, seed))),
             counts: Counts::default(),
             effects: Effects::new(),
             healed: false,
         };
         if let Some(always) = &scenario.expect.always {
             world.properties.retain(|property| always.contains(property.name()));
+        }
+        for server in 1..=scenario.zookeeper.servers {
+            world.schedule_server(server);
         }
         for number in 1..=scenario.nodes {
             let node = NodeNumber(number);
@@ -240,6 +255,7 @@ impl<'a> World<'a> {
         Cluster {
             now: self.now,
             machines: &self.machines,
+            servers: &self.servers,
             common: self.setup.common(),
             session_timeout: self.session_timeout,
             forced_expiries: &self.forced_expiries,
@@ -264,10 +280,10 @@ impl<'a> World<'a> {
             Event::ToClient { connection, message } => self.reaches_client(connection, message),
             Event::ClosedByClient { connection } => self.closed_by_client(connection),
             Event::ClosedByServer { connection } => self.closed_by_server(connection),
-            Event::ServerWake => {
-                self.server_wakes_at = None;
-                self.server_handles(ServerInput::Wakeup);
-            }
+            Event::ServerWake { server } => self.server_wakes(server),
+            Event::Notified { from, to, notification } => self.notified(from, to, notification),
+            Event::Peer { from, to, link, message } => self.peer_arrives(from, to, link, message),
+            Event::PeerClosed { from, to, link } => self.peer_closed(from, to, link),
             Event::FirstStart { node } => self.start(node),
             Event::StepBegins { step } => self.step_begins(step),
             Event::StepEnds { step } => self.step_ends(step),
@@ -283,21 +299,17 @@ impl<'a> World<'a> {
     /// Starts a process on a machine that runs none.
     fn start(&mut self, node: NodeNumber) {
         let (scenario, setup, now) = (self.scenario, self.setup, self.now);
+        let incarnation = Incarnation(self.machine_mut(node).incarnation.0 + 1);
+        let client_config = self.client_config(node, incarnation);
         let machine = self.machine_mut(node);
         if machine.process.is_some() {
             return;
         }
-        machine.incarnation = Incarnation(machine.incarnation.0 + 1);
-        let incarnation = machine.incarnation;
+        machine.incarnation = incarnation;
         let config = setup.node(scenario, node, machine.disk.id, incarnation);
         let id = config.node.id;
         let core = Node::new(Arc::new(config), machine.disk.flow.clone());
         let core = core.unwrap_or_else(|error| unreachable!("the configuration was checked before: {error}"));
-        let client_config = ClientConfig {
-            servers: 1,
-            session_timeout: setup.session_timeout,
-            connect_timeout: setup.connect_timeout,
-        };
         let first_connection = (u64::from(node.0) << 40) | (incarnation.0 << 20);
         machine.process = Some(Running {
             node: core,
@@ -308,6 +320,8 @@ impl<'a> World<'a> {
             wakes_at: None,
             latest_epoch: Epoch::NONE,
             busy_until: now,
+            lease_until: None,
+            lease_wanted: false,
             session_since: None,
             connected_since: None,
         });
@@ -481,6 +495,7 @@ impl<'a> World<'a> {
             self.perform(node, incarnation, effect);
         }
         self.effects = effects;
+        self.hold_lease(node);
         self.schedule(node);
     }
 
@@ -500,6 +515,29 @@ impl<'a> World<'a> {
             let effects = effects.as_slice();
             let finding =
                 property.stepped(&Observation { node, local, stimulus, before, after, effects, cluster });
+            self.found(property.name(), finding);
+        }
+        self.properties = properties;
+    }
+
+    /// Lets the properties look at what a server has done.
+    fn observe_server(&mut self, server: u32, heard: &Heard, before: Zxid, outputs: &[ServerOutput]) {
+        let mut properties = std::mem::take(&mut self.properties);
+        for property in &mut properties {
+            let machine = self.server(server);
+            let (local, after, cluster) = (machine.local(self.now), &machine.server, self.cluster());
+            let step = ServerStep { server, local, heard, before, after, outputs, cluster };
+            let finding = property.served(&step);
+            self.found(property.name(), finding);
+        }
+        self.properties = properties;
+    }
+
+    /// Lets the properties look at what a client is told.
+    fn observe_told(&mut self, node: NodeNumber, message: &ServerMessage) {
+        let mut properties = std::mem::take(&mut self.properties);
+        for property in &mut properties {
+            let finding = property.told(node, message, &self.cluster());
             self.found(property.name(), finding);
         }
         self.properties = properties;
@@ -527,11 +565,6 @@ impl<'a> World<'a> {
         self.note("**", word, |_| format!("{property}: {text}{because}"));
         let (at, event, beliefs) = (self.now, self.counts.events, self.beliefs());
         self.violations.push(Violation { property, at, event, text, excuse, beliefs });
-    }
-
-    /// What each node believes, in a line each.
-    pub(crate) fn beliefs(&self) -> Vec<String> {
-        self.machines.iter().map(|machine| belief(machine, self.now)).collect()
     }
 
     fn perform(&mut self, node: NodeNumber, incarnation: Incarnation, effect: Effect) {
@@ -590,123 +623,6 @@ impl<'a> World<'a> {
         }
     }
 
-    fn record(&mut self, node: NodeNumber, event: &ClusterEvent) {
-        if self.timeline.is_some()
-            && let Some((word, text)) = words::words(event)
-        {
-            self.note_node(node, word, |_| text);
-        }
-    }
-
-    /// Adds a line of a node to the timeline, if one is kept.
-    fn note_node(
-        &mut self,
-        node: NodeNumber,
-        word: impl Into<Cow<'static, str>>,
-        words: impl FnOnce(&Self) -> String,
-    ) {
-        if self.timeline.is_some() {
-            self.note(node.to_string(), word, words);
-        }
-    }
-
-    /// Adds a line to the timeline, if one is kept.
-    pub(crate) fn note(
-        &mut self,
-        actor: impl Into<Cow<'static, str>>,
-        word: impl Into<Cow<'static, str>>,
-        words: impl FnOnce(&Self) -> String,
-    ) {
-        if self.timeline.is_some() {
-            let (words, states) = (words(self), self.states());
-            let now = self.now;
-            if let Some(timeline) = &mut self.timeline {
-                timeline.push(now, actor.into(), word.into(), states, words);
-            }
-        }
-    }
-
-    /// Every node's state as the acting coordinator sees it; a question mark each when nobody acts.
-    fn states(&self) -> String {
-        let cluster = self.cluster();
-        let table = cluster.coordinator().map(|(_, _, node)| node.table().clone());
-        let letters = self.machines.iter().map(|machine| match &table {
-            Some(table) => words::letter(table.get(machine.disk.id).map(Arc::as_ref)),
-            None => '?',
-        });
-        if self.scenario.nodes <= crate::timeline::COLUMNS_MAX {
-            let columns: Vec<String> = letters.map(String::from).collect();
-            return format!("[{}]", columns.join(" "));
-        }
-        let mut counts: BTreeMap<char, u32> = BTreeMap::new();
-        for letter in letters {
-            *counts.entry(letter).or_default() += 1;
-        }
-        let counts: Vec<String> = counts.iter().map(|(letter, count)| format!("{letter}:{count}")).collect();
-        format!("[{}]", counts.join(" "))
-    }
-
-    /// Gives the node's ZooKeeper client an input, and passes on what it says.
-    fn client_handles(&mut self, node: NodeNumber, input: ClientInput) {
-        let now = self.now;
-        let machine = self.machine_mut(node);
-        let local = Duration::from_micros(machine.local(now).as_micros());
-        let Some(process) = &mut machine.process else { return };
-        let mut outputs = Vec::new();
-        process.client.handle(local, input, &mut outputs);
-        for output in outputs {
-            self.client_says(node, output);
-        }
-        self.schedule(node);
-    }
-
-    fn client_says(&mut self, node: NodeNumber, output: ClientOutput) {
-        match output {
-            ClientOutput::Open { connection, .. } => self.client_opens(node, connection),
-            ClientOutput::Send { connection, message } => self.client_sends(connection, message),
-            ClientOutput::Close { connection } => self.client_closes(connection),
-            ClientOutput::State(state) => self.session_state(node, state),
-            ClientOutput::Completed { .. } | ClientOutput::Event(_) | ClientOutput::Lease { .. } => {
-                if let Some(event) = adapter::event(output) {
-                    self.node_hears(node, event);
-                }
-            }
-        }
-    }
-
-    fn session_state(&mut self, node: NodeNumber, state: zeromaster_zookeeper::SessionState) {
-        use zeromaster_zookeeper::SessionState;
-        let now = self.now;
-        let (word, text, since) = match state {
-            SessionState::Connected { session, timeout } => {
-                ("connected", format!("ZooKeeper session {session} opened, timeout {timeout:?}"), Some(now))
-            }
-            SessionState::Suspended => ("suspended", "ZooKeeper connection lost".to_owned(), None),
-            SessionState::Reconnected { session } => {
-                ("reconnected", format!("ZooKeeper connection restored, session {session}"), Some(now))
-            }
-            SessionState::Lost => ("lost", "ZooKeeper session lost".to_owned(), None),
-            SessionState::Closed => return,
-        };
-        if let SessionState::Connected { session, .. } = state {
-            self.session_owners.insert(session, node);
-        }
-        if let Some(process) = &mut self.machine_mut(node).process {
-            process.session_since = since;
-        }
-        self.note_node(node, word, |_| text);
-        if let Some(event) = adapter::event(ClientOutput::State(state)) {
-            self.node_hears(node, event);
-        }
-    }
-
-    /// The client is a part of the process: what it hears, the node hears at once.
-    fn node_hears(&mut self, node: NodeNumber, event: zeromaster_core::coordination::CoordinationEvent) {
-        // The buffer is lent to this node's own step while its effects are performed; an answer that is there at once
-        // must wait until that step is over.
-        self.deferred_input(node, Input::Coordination(event));
-    }
-
     fn deferred_input(&mut self, node: NodeNumber, input: Input) {
         let now = self.now;
         let machine = self.machine_mut(node);
@@ -740,11 +656,6 @@ fn micros_up(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
-fn header(scenario: &Scenario, seed: u64) -> String {
-    let nodes = if scenario.nodes == 1 { "node" } else { "nodes" };
-    format!("seed {seed} · {} {nodes} · rules {}", scenario.nodes, scenario.rules)
-}
-
 fn stimulus(input: &Input) -> Stimulus {
     match input {
         Input::Received { message, .. } => match message {
@@ -766,43 +677,4 @@ fn stimulus(input: &Input) -> Stimulus {
         | Input::OffloadFinished { .. }
         | Input::Stop => Stimulus::Other,
     }
-}
-
-fn belief(machine: &Machine, now: SimTime) -> String {
-    let Some(process) = &machine.process else { return format!("{}: does not run", machine.number) };
-    let node = &process.node;
-    let local = machine.local(now);
-    let mut text = format!("{}: {}", machine.number, node.membership().name());
-    if let Membership::Disconnected { code, .. } = node.membership() {
-        text.push_str(&format!(" ({})", code.name()));
-    }
-    text.push_str(&format!(", flow {}", node.flow().fingerprint));
-    match node.coordinator().known() {
-        Some((epoch, address)) => text.push_str(&format!(", coordinator {} in epoch {epoch}", address.host)),
-        None => text.push_str(", no coordinator"),
-    }
-    if let Some(epoch) = node.coordinates(local) {
-        text.push_str(&format!(", coordinates in epoch {epoch}"));
-    }
-    if node.is_primary(local).is_some() {
-        text.push_str(", Primary Node");
-    }
-    if process.pause.is_some() {
-        text.push_str(", paused");
-    }
-    let view: Vec<String> = node
-        .table()
-        .iter()
-        .map(|status| {
-            let name = setup::node_of_host(&status.node.socket.host)
-                .map_or_else(|| status.node.to_string(), |node| node.to_string());
-            let code = status.state.code().map_or_else(String::new, |code| format!(" {}", code.name()));
-            format!("{name} {}{code}", status.state.name())
-        })
-        .collect();
-    text.push_str(&format!(
-        "; says {}",
-        if view.is_empty() { "nothing of anybody".to_owned() } else { view.join(", ") }
-    ));
-    text
 }

@@ -75,6 +75,10 @@ pub(crate) struct Running {
     pub(crate) latest_epoch: Epoch,
     /// A slow process handles nothing before this.
     pub(crate) busy_until: SimTime,
+    /// Up to when its client holds a lease on its session, on the process's own clock.
+    pub(crate) lease_until: Option<Instant>,
+    /// Whether its client was told to keep a lease up.
+    pub(crate) lease_wanted: bool,
     /// Since when its ZooKeeper session is attached without a break.
     pub(crate) session_since: Option<SimTime>,
     /// Since when it is a member without a break.

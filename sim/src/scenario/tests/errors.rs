@@ -112,12 +112,16 @@ fn errors_of_a_step() {
     );
     check_step("crash = \"n4\"", "line 8: crash: found n4, expected n1 to n3, for cluster.nodes is 3");
     check_step(
-        "crash = \"zookeeper\"",
-        "line 8: crash: found \"zookeeper\", expected \"n1\" or another node, \"coordinator\", \"primary\" or \"all\"",
+        "crash = \"rest\"",
+        "line 8: crash: found \"rest\", expected \"n1\" or another node, \"coordinator\", \"primary\", \"all\", \"zk1\" or another ZooKeeper server, \"zk-leader\", \"zk-followers\" or \"zookeeper\"",
     );
     check_step(
-        "crash = [\"n1\"]",
-        "line 8: crash: found sequence, expected \"n1\" or another node, \"coordinator\", \"primary\" or \"all\"",
+        "stop = \"zk1\"",
+        "line 8: stop: found \"zk1\", expected \"n1\" or another node, \"coordinator\", \"primary\" or \"all\"",
+    );
+    check_step(
+        "stop = [\"n1\"]",
+        "line 8: stop: found sequence, expected \"n1\" or another node, \"coordinator\", \"primary\" or \"all\"",
     );
     check_step(
         "start = \"n1\"\nfor = \"1s\"",
@@ -139,10 +143,10 @@ fn errors_of_a_step() {
     );
     check_step("zookeeper = \"up\"", "line 8: zookeeper: found \"up\", expected \"down\"");
     check_step("slow = \"n1\"", "line 6: by: is missing, expected how much later, such as \"200ms\"");
-    check_step("clock = \"n1\"", "line 6: clock: jump and drift are missing, expected one of them");
+    check_step("clock = \"n1\"", "line 6: clock: jump, drift and set are missing, expected one of them");
     check_step(
         "clock = \"n1\"\njump = \"1s\"\ndrift = \"1ppm\"",
-        "line 10: drift: expected either jump or drift",
+        "line 10: drift: expected one of jump, drift and set",
     );
     check_step(
         "clock = \"n1\"\ndrift = \"100001ppm\"",
@@ -158,11 +162,52 @@ fn errors_of_a_step() {
     );
     check_rest(
         "[[plan]]\nat = \"60s\"\ncrash = \"n1\"\n[[plan]]\nat = \"70s\"\nkill = \"n1\"",
-        "line 11: kill: unknown key, expected one of at, for, cut, loss, duplicate, delay, between, protocol, crash, disk, wipe, stop, start, restart, pause, input, slow, by, clock, jump, drift, expire, zookeeper, operator",
+        "line 11: kill: unknown key, expected one of at, for, cut, loss, duplicate, delay, between, protocol, crash, disk, wipe, stop, start, restart, pause, input, slow, by, clock, jump, drift, set, expire, zookeeper, operator",
     );
     check_error(
         "about = \"x\"\nheal = \"10s\"\n[cluster]\nnodes = 1\n[[plan]]\nat = \"11s\"\nstop = \"n1\"",
         "line 2: heal: found \"10s\", expected no earlier than the last step, which begins at \"11s\"",
+    );
+}
+
+#[test]
+fn errors_about_zookeeper_servers() {
+    check_rest(
+        "[zookeeper]\nservers = 0",
+        "line 7: zookeeper.servers: found 0, expected a number from 1 to 9",
+    );
+    check_rest(
+        "[zookeeper]\nsync_limit = 0",
+        "line 7: zookeeper.sync_limit: found 0, expected a number from 1 to 10000",
+    );
+    check_rest(
+        "[zookeeper]\nrelease = \"3.7\"",
+        "line 7: zookeeper.release: found \"3.7\", expected \"3.8.0\" or \"3.9.5\"",
+    );
+    check_step("crash = \"zk2\"", "line 8: crash: found zk2, expected zk1, for zookeeper.servers is 1");
+    check_rest(
+        "[zookeeper]\nservers = 3\n[[plan]]\nat = \"1s\"\ncut = \"n1 | zk4\"",
+        "line 10: cut: found zk4, expected zk1 to zk3, for zookeeper.servers is 3",
+    );
+    check_step(
+        "crash = \"zk1\"\ndisk = \"wiped\"",
+        "line 9: disk: found \"wiped\", expected \"kept\", for a ZooKeeper server loses nothing",
+    );
+    check_step(
+        "clock = \"n1\"\nset = \"+1h\"",
+        "line 9: set: expected only with ZooKeeper servers, for nodes have no wall clock",
+    );
+    check_step(
+        "clock = \"zk1\"\nset = \"1h\"",
+        "line 9: set: found \"1h\", expected a duration with its sign such as \"+1h\" or \"-90s\", of whole milliseconds and not zero",
+    );
+    check_step(
+        "cut = \"zk1 | zookeeper\"\nprotocol = \"zookeeper\"",
+        "line 8: cut: found \"zk1 | zookeeper\", expected nodes on one side, for protocol = \"zookeeper\"",
+    );
+    check_step(
+        "cut = \"n1 | zookeeper\"\nprotocol = \"ensemble\"",
+        "line 8: cut: found \"n1 | zookeeper\", expected ZooKeeper servers on both sides, for protocol = \"ensemble\"",
     );
 }
 

@@ -20,6 +20,8 @@ fn every_choice_of_the_schema_is_read() {
     }
     check::<crate::plan::Protocol>();
     check::<crate::plan::Disk>();
+    check::<zeromaster_zookeeper::Release>();
+    check::<ClientLibrary>();
     check::<ExpectedState>();
     check::<DisconnectionCode>();
 }

@@ -1,0 +1,152 @@
+//! How many ZooKeeper servers a drawn scenario has, and what happens to them when there are several. A scenario with one
+//! server has no such steps, and is as if nothing had been drawn here.
+
+use super::{draw_node, draw_ratio, to_u32};
+use crate::plan::{Action, Cut, Direction, Disk, DurationRange, Protocol, Selector, Step};
+use crate::random::{Stream, Streams};
+use crate::scenario::{ClientLibrary, ZooKeeper};
+use std::time::Duration;
+use zeromaster_zookeeper::Release;
+
+/// Drawn plans have up to this many steps that strike servers.
+const STEPS_MAX: u64 = 6;
+
+/// The kinds of steps.
+const KINDS: [Kind; 10] = [
+    Kind::Crash,
+    Kind::Restart,
+    Kind::Pause,
+    Kind::QuorumLost,
+    Kind::Cut,
+    Kind::ClientCut,
+    Kind::Lag,
+    Kind::Loss,
+    Kind::Clock,
+    Kind::WallClock,
+];
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Crash,
+    Restart,
+    Pause,
+    QuorumLost,
+    Cut,
+    ClientCut,
+    Lag,
+    Loss,
+    Clock,
+    WallClock,
+}
+
+/// Seven of twelve clusters have one server, four have three, one has five.
+pub(super) fn draw_servers(stream: &mut Stream, tick: Duration, longest_latency: Duration) -> ZooKeeper {
+    let servers = match stream.below(12) {
+        0..7 => return ZooKeeper { tick, ..ZooKeeper::default() },
+        7..11 => 3,
+        _ => 5,
+    };
+    ZooKeeper {
+        servers,
+        // No session lasts longer than twenty ticks.
+        tick: tick.max(longest_latency * SHORTEST_SESSION / 20),
+        init_limit: *stream.pick(&[5, 10]),
+        sync_limit: *stream.pick(&[2, 5, 5]),
+        release: *stream.pick(&[Release::V3_8_0, Release::V3_9_5]),
+        library: *stream.pick(&[ClientLibrary::Curator, ClientLibrary::CuratorOn393]),
+    }
+}
+
+/// The shortest session timeout with which anybody can coordinate. In an ensemble a lease takes three writes one after the
+/// other, each of them six messages on their way, and a pause of a quarter of the timeout between two of them; all that has
+/// to fit well into two thirds of the timeout.
+pub(super) fn shortest_session(zookeeper: ZooKeeper, longest_latency: Duration) -> Duration {
+    if zookeeper.servers == 1 { Duration::ZERO } else { longest_latency * SHORTEST_SESSION }
+}
+
+/// So many times the longest latency.
+const SHORTEST_SESSION: u32 = 60;
+
+/// The steps that strike servers.
+pub(super) fn draw_steps(streams: Streams, shape: &mut Stream, nodes: u32, servers: u32) -> Vec<Step> {
+    if servers == 1 {
+        return Vec::new();
+    }
+    let steps = shape.between(0, STEPS_MAX);
+    let horizon = shape.between(20_000, 150_000);
+    let kinds: Vec<Kind> = KINDS.into_iter().filter(|_| shape.below(2) == 0).collect();
+    let kinds = if kinds.is_empty() { KINDS.to_vec() } else { kinds };
+    let steps = (0..steps).map(|number| {
+        let mut stream = streams.indexed("drawn ensemble step", number, 0);
+        let at = Duration::from_millis(stream.between(2_000, horizon));
+        let action = draw_action(&mut stream, &kinds, nodes, servers);
+        let lasts = action.lasts().then(|| Duration::from_millis(stream.heavy_tail(200, 60_000)));
+        Step { at, action, lasts }
+    });
+    steps.collect()
+}
+
+fn draw_action(stream: &mut Stream, kinds: &[Kind], nodes: u32, servers: u32) -> Action {
+    let node = draw_server(stream, servers);
+    match *stream.pick(kinds) {
+        Kind::Crash => Action::Crash { node, disk: Disk::Kept },
+        Kind::Restart => Action::Restart { node },
+        Kind::Pause => Action::Pause { node, buffered: stream.below(4) != 0 },
+        Kind::QuorumLost => {
+            let node = *stream.pick(&[Selector::ZooKeeperFollowers, Selector::ZooKeeper]);
+            match stream.below(3) {
+                0 => Action::Pause { node, buffered: true },
+                1 => Action::Restart { node },
+                _ => Action::Crash { node, disk: Disk::Kept },
+            }
+        }
+        Kind::Cut => {
+            let direction = if stream.below(3) == 0 { Direction::OneWay } else { Direction::Both };
+            let (mut from, mut to) = (vec![node], vec![other_side(stream, node)]);
+            if stream.below(2) == 0 {
+                std::mem::swap(&mut from, &mut to);
+            }
+            Action::Cut { cut: Cut { from, to, direction }, protocol: Some(Protocol::Ensemble) }
+        }
+        Kind::ClientCut => {
+            let from = if stream.below(3) == 0 { Selector::All } else { draw_node(stream, nodes) };
+            let direction = if stream.below(3) == 0 { Direction::OneWay } else { Direction::Both };
+            Action::Cut { cut: Cut { from: vec![from], to: vec![node], direction }, protocol: None }
+        }
+        Kind::Lag => {
+            let longest = stream.heavy_tail(50, 10_000);
+            let by = DurationRange { min: Duration::ZERO, max: Duration::from_millis(longest) };
+            let direction = if stream.below(2) == 0 { Direction::OneWay } else { Direction::Both };
+            let between = Cut { from: vec![other_side(stream, node)], to: vec![node], direction };
+            Action::Delay { between, by, protocol: Some(Protocol::Ensemble) }
+        }
+        Kind::Loss => {
+            let (between, ratio) = (Cut::ensemble(), draw_ratio(stream, 50));
+            Action::Loss { between, ratio, protocol: Some(Protocol::Ensemble) }
+        }
+        Kind::Clock => {
+            let parts = i32::try_from(stream.between(0, 20_000)).unwrap_or(0);
+            Action::ClockDrift { node, ppm: parts - 10_000 }
+        }
+        Kind::WallClock => {
+            let by = i64::try_from(stream.heavy_tail(500, 86_400_000)).unwrap_or(0);
+            let by_ms = if stream.below(2) == 0 { by } else { -by };
+            Action::WallClock { server: node, by_ms }
+        }
+    }
+}
+
+fn draw_server(stream: &mut Stream, servers: u32) -> Selector {
+    match stream.below(3) {
+        0 => Selector::ZooKeeperLeader,
+        _ => Selector::ZooKeeperServer(to_u32(stream.between(1, u64::from(servers)))),
+    }
+}
+
+/// Whom a server is parted from: all others, or the followers.
+fn other_side(stream: &mut Stream, server: Selector) -> Selector {
+    match server {
+        Selector::ZooKeeperLeader if stream.below(2) == 0 => Selector::ZooKeeperFollowers,
+        _ => Selector::ZooKeeper,
+    }
+}

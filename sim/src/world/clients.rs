@@ -1,0 +1,109 @@
+//! The ZooKeeper client in each node's process: what it is given, what it says, and what the node hears of it.
+
+use super::{World, adapter};
+use crate::plan::NodeNumber;
+use crate::time::whole_micros;
+use std::time::Duration;
+use zeromaster_core::coordination::CoordinationEvent;
+use zeromaster_core::identity::Incarnation;
+use zeromaster_core::node::Input;
+use zeromaster_core::time::Instant;
+use zeromaster_zookeeper::{ClientConfig, ClientInput, ClientOutput, LeaseRule, SessionState};
+
+impl World<'_> {
+    /// What the client in the `incarnation`th process of `node` is configured with. With one server everything is as
+    /// simple as it can be: nothing is left to chance, and every answer proves that the session lives.
+    pub(super) fn client_config(&self, node: NodeNumber, incarnation: Incarnation) -> ClientConfig {
+        let (zookeeper, setup) = (self.scenario.zookeeper, self.setup);
+        let config = ClientConfig {
+            servers: zookeeper.servers,
+            session_timeout: setup.session_timeout,
+            library: zookeeper.library.habits(),
+            ..ClientConfig::default()
+        };
+        if zookeeper.servers == 1 {
+            return ClientConfig { connect_timeout: Some(setup.connect_timeout), ..config };
+        }
+        let mut choices = self.streams.indexed("zookeeper client choices", u64::from(node.0), incarnation.0);
+        ClientConfig { choices: choices.next_u64().max(1), lease: LeaseRule::Committed, ..config }
+    }
+
+    /// Tells the client whether its process needs a lease, when that has changed.
+    pub(super) fn hold_lease(&mut self, node: NodeNumber) {
+        let Some(process) = &mut self.machine_mut(node).process else { return };
+        let wanted = process.node.needs_lease();
+        if wanted != process.lease_wanted {
+            process.lease_wanted = wanted;
+            self.client_handles(node, ClientInput::HoldLease { wanted });
+        }
+    }
+
+    /// Gives the node's ZooKeeper client an input, and passes on what it says.
+    pub(super) fn client_handles(&mut self, node: NodeNumber, input: ClientInput) {
+        let now = self.now;
+        let machine = self.machine_mut(node);
+        let local = Duration::from_micros(machine.local(now).as_micros());
+        let Some(process) = &mut machine.process else { return };
+        let mut outputs = Vec::new();
+        process.client.handle(local, input, &mut outputs);
+        for output in outputs {
+            self.client_says(node, output);
+        }
+        self.schedule(node);
+    }
+
+    fn client_says(&mut self, node: NodeNumber, output: ClientOutput) {
+        match output {
+            ClientOutput::Open { connection, server } => self.client_opens(node, connection, server),
+            ClientOutput::Send { connection, message } => self.client_sends(connection, message),
+            ClientOutput::Close { connection } => self.client_closes(connection),
+            ClientOutput::State(state) => self.session_state(node, state),
+            ClientOutput::Lease { until } => {
+                if let Some(process) = &mut self.machine_mut(node).process {
+                    process.lease_until = Some(Instant::from_micros(whole_micros(until)));
+                }
+                self.passes_on(node, ClientOutput::Lease { until });
+            }
+            ClientOutput::Completed { .. } | ClientOutput::Event(_) => self.passes_on(node, output),
+        }
+    }
+
+    fn passes_on(&mut self, node: NodeNumber, output: ClientOutput) {
+        if let Some(event) = adapter::event(output) {
+            self.node_hears(node, event);
+        }
+    }
+
+    fn session_state(&mut self, node: NodeNumber, state: SessionState) {
+        let now = self.now;
+        let (word, text, since) = match state {
+            SessionState::Connected { session, timeout } => {
+                ("connected", format!("ZooKeeper session {session} opened, timeout {timeout:?}"), Some(now))
+            }
+            SessionState::Suspended => ("suspended", "ZooKeeper connection lost".to_owned(), None),
+            SessionState::Reconnected { session } => {
+                ("reconnected", format!("ZooKeeper connection restored, session {session}"), Some(now))
+            }
+            SessionState::Lost => ("lost", "ZooKeeper session lost".to_owned(), None),
+            SessionState::Closed | SessionState::AuthFailed => return,
+        };
+        if let SessionState::Connected { session, .. } = state {
+            self.session_owners.insert(session, node);
+        }
+        if let Some(process) = &mut self.machine_mut(node).process {
+            process.session_since = since;
+            if state == SessionState::Lost {
+                process.lease_until = None;
+            }
+        }
+        self.note_node(node, word, |_| text);
+        self.passes_on(node, ClientOutput::State(state));
+    }
+
+    /// The client is a part of the process: what it hears, the node hears at once.
+    fn node_hears(&mut self, node: NodeNumber, event: CoordinationEvent) {
+        // The buffer is lent to this node's own step while its effects are performed; an answer that is there at once
+        // must wait until that step is over.
+        self.deferred_input(node, Input::Coordination(event));
+    }
+}
