@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 use zeromaster_core::rules::Rules;
+use zeromaster_embedded::{Release, SERVERS_MAX};
 use zeromaster_sim::plan::{NODES_MAX, parse_duration};
 
 /// What would this NiFi cluster do under these faults, and how long until it is whole again? Simulated, from a real
@@ -27,6 +28,7 @@ pub enum Command {
     Scenarios(ScenariosArguments),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
+    Zookeeper(ZookeeperArguments),
 }
 
 /// Run a cluster once, and print what happens
@@ -124,6 +126,61 @@ pub struct ScenariosArguments {
     /// Where to look, in folders below too
     #[arg(value_name = "DIR", default_value = "scenarios")]
     pub directory: PathBuf,
+}
+
+/// Serve a ZooKeeper for tests: real clients over TCP, everything in memory
+///
+/// One server, or an ensemble whose servers talk to each other within this process. Once all of them serve, the line
+/// "ready" and a connect string for clients are printed on standard output. SIGINT and SIGTERM end it, and what it holds is gone.
+#[derive(Args, Debug)]
+#[command(after_help = Exit::SERVER_LEGEND)]
+pub struct ZookeeperArguments {
+    /// Where to listen. With several servers: as many addresses, separated by commas, or one, from whose port they
+    /// count up. Port 0 takes any that is free
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', default_value = "127.0.0.1:2181")]
+    pub listen: Vec<String>,
+
+    /// How many servers the ensemble has [default: as many as there are addresses]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SERVERS_MAX as i64))]
+    pub servers: Option<u32>,
+
+    /// Which release of ZooKeeper the servers behave like
+    #[arg(long, value_name = "RELEASE", value_parser = parse_release, default_value = "3.9.5")]
+    pub release: Release,
+
+    /// tickTime, such as 2s or 200ms
+    #[arg(long, value_name = "T", value_parser = parse_duration, default_value = "2s")]
+    pub tick: Duration,
+
+    /// minSessionTimeout [default: two ticks]
+    #[arg(long, value_name = "T", value_parser = parse_duration)]
+    pub min_session_timeout: Option<Duration>,
+
+    /// maxSessionTimeout [default: twenty ticks]
+    #[arg(long, value_name = "T", value_parser = parse_duration)]
+    pub max_session_timeout: Option<Duration>,
+
+    /// znode.container.checkIntervalMs: how often empty containers and nodes past their time to live are deleted
+    #[arg(long, value_name = "T", value_parser = parse_duration, default_value = "60s")]
+    pub container_check: Duration,
+
+    /// extendedTypesEnabled: allow nodes with a time to live
+    #[arg(long)]
+    pub extended_types: bool,
+
+    /// DigestAuthenticationProvider.superDigest: who may do everything
+    #[arg(long, value_name = "super:HASH")]
+    pub super_digest: Option<String>,
+
+    /// Say on standard error what becomes of sessions, and who leads
+    #[arg(long)]
+    pub verbose: bool,
+}
+
+fn parse_release(text: &str) -> Result<Release, String> {
+    let releases = [Release::V3_8_0, Release::V3_9_5];
+    let known = releases.into_iter().find(|release| release.to_string() == text);
+    known.ok_or_else(|| format!("expected {} or {}", Release::V3_8_0, Release::V3_9_5))
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {

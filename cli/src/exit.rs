@@ -28,6 +28,13 @@ Exit codes:
     3  a liveness property was violated: the cluster did not find itself again in time
   101  a bug of this program";
 
+    /// The codes of a command that serves until it is ended.
+    pub const SERVER_LEGEND: &str = "\
+Exit codes:
+    0  ended by SIGINT or SIGTERM
+    2  an argument is wrong, or an address is taken
+  101  a bug of this program";
+
     /// How a command ends after one run.
     pub fn of(verdict: &Verdict) -> Exit {
         match verdict {

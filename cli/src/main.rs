@@ -12,6 +12,7 @@ mod replay;
 mod run;
 mod scenarios;
 mod subject;
+mod zookeeper;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Command::Scenarios(arguments) => scenarios::list(&arguments.directory),
         Command::Schema => schema(),
+        Command::Zookeeper(arguments) => zookeeper::serve(&arguments),
     };
     done.unwrap_or_else(|complaint| {
         eprintln!("{complaint}");

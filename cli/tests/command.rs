@@ -72,6 +72,28 @@ pause = "coordinator"
 for = "60s"
 "#;
 
+/// Under the rules of NiFi 1.28 it decides something when it wakes.
+const WAKER: &str = r#"
+about = "A coordinator that wakes after its session has ended leaves everything to its successor."
+until = "90s"
+
+[cluster]
+nodes = 4
+start = { n2 = "2s", n3 = "3s", n4 = "31s" }
+
+[cluster.nifi]
+"nifi.cluster.flow.election.max.candidates" = "1"
+"nifi.zookeeper.session.timeout" = "3 secs"
+
+[zookeeper]
+tick = "500ms"
+
+[[plan]]
+at = "30100ms"
+pause = "coordinator"
+for = "4700ms"
+"#;
+
 #[test]
 fn with_nothing_to_go_by_a_story_is_told() {
     let story = check("run", 0);
@@ -95,14 +117,17 @@ fn the_exit_code_is_the_verdict() {
     let sleeper = file("exit/sleeper.toml", SLEEPER);
     let sleeper = sleeper.display();
     check(&format!("run {sleeper} --quiet"), 0);
-    check(&format!("run {sleeper} --quiet --rules 1.28"), 1);
+    let waker = file("exit/waker.toml", WAKER);
+    let waker = waker.display();
+    check(&format!("run {waker} --quiet"), 0);
+    check(&format!("run {waker} --quiet --rules 1.28"), 1);
 
     let asked_too_much =
         SLEEPER.replace("[[plan]]", "[expect.eventually]\n\"all-connected\" = \"1ms\"\n[[plan]]");
     let impatient = file("exit/impatient.toml", &asked_too_much);
     check(&format!("run {} --quiet", impatient.display()), 3);
     check(&format!("fuzz {} --seeds 0..3", impatient.display()), 3);
-    check(&format!("fuzz {sleeper} --seeds 0..3 --rules 1.28"), 1);
+    check(&format!("fuzz {waker} --seeds 0..3 --rules 1.28"), 1);
     check(&format!("fuzz {sleeper} --seeds 0..3"), 0);
     check("run --drawn", 2);
     check("--help", 0);
@@ -110,12 +135,12 @@ fn the_exit_code_is_the_verdict() {
 
 #[test]
 fn a_violation_is_reported_with_the_line_that_shows_it_again() {
-    let sleeper = file("report/sleeper.toml", SLEEPER);
-    let arguments = format!("run {} --rules 1.28 --seed 4", sleeper.display());
+    let waker = file("report/waker.toml", WAKER);
+    let arguments = format!("run {} --rules 1.28 --seed 4", waker.display());
     let printed = check(&arguments, 1);
     let (timeline, report) = printed.split_once("\nviolated: ").expect("there is a report");
     assert!(timeline.starts_with("# seed 4 ") && timeline.contains("VIOLATED"), "{timeline}");
-    assert!(report.starts_with("one-acting-coordinator at 120.000 s"), "{report}");
+    assert!(report.starts_with("one-acting-coordinator at 34.800 s"), "{report}");
     assert!(report.contains("what each node believed:\n  n1: "), "{report}");
     let replay = report.lines().find_map(|line| line.strip_prefix("  zeromaster ")).expect("there is a line");
     assert_eq!(check(replay, 1), printed);
@@ -282,7 +307,7 @@ fn the_system_tests_cluster_starts_within_seconds() {
 #[test]
 fn the_readme_shows_what_is_printed() {
     let readme = include_str!("../../README.md");
-    let sleeper = "../scenarios/zookeeper/session-expires-while-paused.toml";
+    let sleeper = "../scenarios/zookeeper/coordinator-wakes-beside-its-successor.toml";
     let printed = check("run", 0) + &check(&format!("run {sleeper} --rules 1.28"), 1);
     let is_entry = |line: &&str| {
         let time = line.trim_start().split(' ').next().unwrap_or_default();
@@ -293,4 +318,71 @@ fn the_readme_shows_what_is_printed() {
     for entry in entries {
         assert!(printed.lines().any(|line| line == entry), "no longer printed:\n{entry}\n{printed}");
     }
+}
+
+/// Starts `zeromaster zookeeper` with these arguments too, and gives what it prints when it serves.
+#[cfg(unix)]
+fn zookeeper(arguments: &str) -> (std::process::Child, String) {
+    use std::io::{BufRead as _, BufReader};
+    let mut command = command(&format!("zookeeper {arguments}"));
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command can be started");
+    let mut line = String::new();
+    let out = child.stdout.as_mut().expect("it is piped");
+    BufReader::new(out).read_line(&mut line).expect("it prints a line");
+    (child, line)
+}
+
+/// The command serves, ends with 0 when it gets this signal, and says this on standard error.
+#[cfg(unix)]
+#[track_caller]
+fn check_served(arguments: &str, servers: usize, signal: &str, said: &[&str]) {
+    use std::io::{Read as _, Write as _};
+    let (child, line) = zookeeper(arguments);
+    let addresses = line.strip_prefix("ready ").and_then(|rest| rest.strip_suffix('\n')).expect(&line);
+    let addresses: Vec<&str> = addresses.split(',').collect();
+    assert_eq!(addresses.len(), servers, "{line}");
+    for address in addresses {
+        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+        stream.write_all(b"isro").expect("it takes it");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert_eq!(answer, "rw");
+    }
+    let killed =
+        Command::new("kill").args([signal, &child.id().to_string()]).status().expect("there is kill");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{arguments}");
+    for words in said {
+        assert!(stderr(&output).contains(words), "{words}\n{}", stderr(&output));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn zookeeper_serves_until_it_is_told_to_end() {
+    check_served("--listen 127.0.0.1:0", 1, "-TERM", &[]);
+    check_served("--listen 127.0.0.1:0 --release 3.8.0 --tick 500ms --extended-types", 1, "-INT", &[]);
+    check_served(
+        "--listen 127.0.0.1:0 --servers 3 --verbose",
+        3,
+        "-TERM",
+        &["leads epoch 1", "follows server"],
+    );
+}
+
+#[test]
+fn zookeeper_refuses_what_cannot_be() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = taken.local_addr().expect("it has one");
+    check_refused(&format!("zookeeper --listen {address}"), &format!("cannot listen at {address}: "));
+    check_refused("zookeeper --listen nonsense", "--listen nonsense: ");
+    check_refused("zookeeper --tick 0s --listen 127.0.0.1:0", "tick is zero");
+    check_refused("zookeeper --release 3.4.0", "expected 3.8.0 or 3.9.5");
+    check_refused("zookeeper --servers 0", "1..=255");
+    check_refused(
+        "zookeeper --servers 3 --listen 127.0.0.1:0,127.0.0.1:0",
+        "expected 3 addresses for 3 servers",
+    );
 }

@@ -1,0 +1,42 @@
+//! A ZooKeeper for tests: one server or a whole ensemble behind real TCP, in this process and in memory.
+//!
+//! The servers are the state machines of `zeromaster-zookeeper`. This crate gives them sockets and the machine's clock,
+//! on one thread. What they hold is gone when it ends.
+//!
+//! ```
+//! use std::time::Duration;
+//! use zeromaster_embedded::{Embedded, EmbeddedConfig};
+//!
+//! let ensemble = Embedded::start(EmbeddedConfig::ensemble(3))?;
+//! assert!(ensemble.wait_until_serving(Duration::from_secs(10)));
+//! let connect_string = ensemble.connect_string(); // for any client of ZooKeeper
+//! # assert_eq!(connect_string.split(',').count(), 3);
+//! ensemble.crash(1);
+//! ensemble.restart(1)?;
+//! # Ok::<(), zeromaster_embedded::StartError>(())
+//! ```
+//!
+//! | file | concern |
+//! |---|---|
+//! | `embedded` | the ensemble as its owner sees it |
+//! | `config` | how it is configured |
+//! | `engine` | the loop that waits for sockets and time |
+//! | `connection` | one client's connection: what has arrived, what is to go out |
+//! | `ensemble` | the servers, and what they say to each other |
+//! | `words` | the answers to four-letter words |
+//!
+//! What clients do cannot use up the memory: a connection is not read while its answers are not taken, one that lets
+//! watches pile up is closed, and so is one that shows no handshake in ten seconds.
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod connection;
+mod embedded;
+mod engine;
+mod ensemble;
+mod words;
+
+pub use config::{EmbeddedConfig, SERVERS_MAX, StartError};
+pub use embedded::{Embedded, Stopper};
+pub use zeromaster_zookeeper::{Release, ServerRecord, SessionId};
