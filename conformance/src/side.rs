@@ -68,6 +68,8 @@ pub struct Heard {
     pub newest: i64,
     /// The error of the last answer.
     pub error: Option<i32>,
+    /// What was waited for and has not been answered.
+    pub unanswered: Vec<Waiting>,
 }
 
 impl Heard {
@@ -82,6 +84,7 @@ impl Heard {
         self.lines.extend(later.lines);
         self.learned.extend(later.learned);
         self.newest = self.newest.max(later.newest);
+        self.unanswered = later.unanswered;
     }
 }
 
@@ -149,10 +152,26 @@ impl Side {
 
     /// Listens until all that is waited for has been answered, the connection is closed, or nothing comes any more.
     pub fn hear(&mut self, slot: Slot, waiting: &[Waiting], patience: Duration) -> Heard {
+        self.hear_until(slot, waiting.to_vec(), patience, <[Waiting]>::is_empty)
+    }
+
+    /// Listens until `last` has been answered, as [`Side::hear`] does. What is late, because it was asked before and not
+    /// answered yet, is answered before it or never.
+    pub fn hear_up_to(&mut self, slot: Slot, late: Vec<Waiting>, last: Waiting, patience: Duration) -> Heard {
+        let waiting = late.into_iter().chain([last]).collect();
+        self.hear_until(slot, waiting, patience, |left| left.iter().all(|waiting| waiting.xid != last.xid))
+    }
+
+    fn hear_until(
+        &mut self,
+        slot: Slot,
+        mut left: Vec<Waiting>,
+        patience: Duration,
+        is_done: impl Fn(&[Waiting]) -> bool,
+    ) -> Heard {
         let mut heard = Heard::default();
         let Some(attached) = &mut self.slots[slot] else { return heard };
-        let mut left = waiting.to_vec();
-        while !left.is_empty() {
+        while !is_done(&left) {
             match attached.connection.receive(patience) {
                 Ok(Received::Frame(frame)) => sort(&frame, &mut left, &mut self.view, &mut heard),
                 Ok(Received::Closed) => {
@@ -170,6 +189,7 @@ impl Side {
                 }
             }
         }
+        heard.unanswered = left;
         heard
     }
 

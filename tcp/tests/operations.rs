@@ -78,7 +78,7 @@ fn a_watch_goes_off_before_the_reply_that_shows_the_change(servers: Servers) {
         set_data("/a", b"watched"),
         add_watch(0),
         set_data("/a", b"watched"),
-        Operation::RemoveWatches { path: path(), kind: 3 },
+        Operation::RemoveWatches { path: Some(path()), kind: 3 },
         add_watch(1),
         Operation::Create(Create::open("/a/b".into(), (*b"").into(), CreateMode::Persistent)),
         Operation::Delete { path: "/a/b".into(), version: ANY_VERSION },
@@ -247,9 +247,9 @@ fn every_operation_is_understood(servers: Servers) {
     starts(Operation::GetAcl { path: path() }, "Ok(Acl {");
     starts(Operation::SetAcl { path: path(), acl: Some(Acl::open()), version: 0 }, "Ok(AclSet {");
     starts(Operation::GetChildren2 { path: path(), watch: true }, "Ok(ChildrenWithStat {");
-    starts(Operation::CheckWatches { path: path(), kind: 1 }, "Ok(WatchesChecked");
-    starts(Operation::RemoveWatches { path: path(), kind: 1 }, "Ok(WatchesRemoved");
-    starts(Operation::CheckWatches { path: path(), kind: 1 }, "Err(NoWatcher");
+    starts(Operation::CheckWatches { path: Some(path()), kind: 1 }, "Ok(WatchesChecked");
+    starts(Operation::RemoveWatches { path: Some(path()), kind: 1 }, "Ok(WatchesRemoved");
+    starts(Operation::CheckWatches { path: Some(path()), kind: 1 }, "Err(NoWatcher");
     starts(Operation::GetEphemerals { prefix: "/".into() }, "Ok(Ephemerals { paths: [\"/a/e\"] })");
     starts(Operation::GetAllChildrenNumber { path: path() }, "Ok(AllChildrenNumber { number: 1 })");
     starts(Operation::WhoAmI, "Ok(WhoAmI {");

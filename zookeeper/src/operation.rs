@@ -262,15 +262,15 @@ pub enum Operation {
     },
     /// 18: takes watches away.
     RemoveWatches {
-        /// The node.
-        path: Arc<str>,
+        /// The node, or what the wire calls null, which nobody watches.
+        path: Option<Arc<str>>,
         /// 1 of children, 2 of data, 3 any, 4 persistent, 5 recursive (the last two since 3.9.2); others are refused.
         kind: i32,
     },
     /// 17: asks whether there is a watch.
     CheckWatches {
-        /// The node.
-        path: Arc<str>,
+        /// As for `RemoveWatches`.
+        path: Option<Arc<str>>,
         /// As for `RemoveWatches`.
         kind: i32,
     },
@@ -292,7 +292,8 @@ pub enum Operation {
     Malformed {
         /// The number of the request.
         opcode: i32,
-        /// Whether the body could be read, and has null where none may be.
+        /// Whether the body could be read, and has null where none may be; for a `multi`, whether reading it ends at
+        /// such a null, whatever stands behind.
         readable: bool,
     },
     /// A request that is not known.
@@ -337,8 +338,8 @@ impl Operation {
 
     /// Whether the operation is a transaction and takes a zxid, also when it is refused.
     ///
-    /// A body that cannot be read is found out by 3.8 when the number is given already, and by 3.9 before that, except in
-    /// a `multi`.
+    /// A body that cannot be read is found out by 3.8 when the number is given already, and by 3.9 before that. With a
+    /// `multi` it is the other way round for 3.9: see [`stops_at_null_acl`].
     #[must_use]
     pub fn takes_zxid(&self, release: Release) -> bool {
         match (self, release) {
@@ -348,9 +349,10 @@ impl Operation {
             (Operation::Malformed { opcode, readable }, Release::V3_8_0) => {
                 matches!(opcode, 1 | 2 | 5 | 7 | 13 | 14 | 15 | 19 | 20 | 21) || *opcode == 16 && *readable
             }
-            (Operation::Malformed { opcode, readable }, Release::V3_9_5) => {
-                *opcode == 14 || matches!(opcode, 1 | 2 | 5 | 7 | 15 | 16 | 19 | 21) && *readable
-            }
+            (Operation::Malformed { opcode, readable }, Release::V3_9_5) => match opcode {
+                14 => !*readable,
+                opcode => matches!(opcode, 1 | 2 | 5 | 7 | 15 | 16 | 19 | 21) && *readable,
+            },
             (operation, Release::V3_8_0 | Release::V3_9_5) => operation.is_write(),
         }
     }
@@ -361,7 +363,7 @@ impl Operation {
     pub(crate) fn loses_zxid(&self, release: Release) -> bool {
         match (self, release) {
             (Operation::Multi { operations }, Release::V3_8_0) => {
-                operations.iter().any(|part| matches!(part, Operation::Malformed { opcode: 14, .. }))
+                operations.iter().any(|part| matches!(part, Operation::Malformed { .. }))
             }
             (_, Release::V3_8_0 | Release::V3_9_5) => false,
         }
@@ -399,7 +401,7 @@ impl Operation {
 
 /// Whether reading a multi ends at an ACL that is null. 3.9 trips over it so badly that the multi gets no zxid; whatever
 /// else it may find before that it refuses as it should.
-fn stops_at_null_acl(operations: &[Operation]) -> bool {
+pub(crate) fn stops_at_null_acl(operations: &[Operation]) -> bool {
     let first_reads = operations.first().is_some_and(Operation::is_part_of_multi_read);
     for part in operations {
         if let Operation::Create(create) = part

@@ -153,10 +153,10 @@ impl Watches {
         Ok(Reply::WatchAdded)
     }
 
-    /// Serves `removeWatches`. With 3.8 the kind names a table, whatever is in it.
+    /// Serves `removeWatches`. With 3.8 the kind names a table, whatever is in it. Nobody watches a null.
     pub(crate) fn remove(
         &mut self,
-        path: &str,
+        path: Option<&str>,
         kind: i32,
         connection: ConnectionId,
     ) -> Result<Reply, ErrorCode> {
@@ -171,17 +171,25 @@ impl Watches {
             }
             (WatchKind::Recursive, Release::V3_8_0 | Release::V3_9_5) => (Modes::RECURSIVE, Modes::NONE),
         };
+        let Some(path) = path else { return Err(ErrorCode::NoWatcher) };
         let child_removed = self.child.remove(path, connection, child);
         let data_removed = self.data.remove(path, connection, data);
         if child_removed || data_removed { Ok(Reply::WatchesRemoved) } else { Err(ErrorCode::NoWatcher) }
     }
 
-    /// Serves `checkWatches`.
-    pub(crate) fn check(&self, path: &str, kind: i32, connection: ConnectionId) -> Result<Reply, ErrorCode> {
+    /// Serves `checkWatches`. 3.8 stumbles over a null.
+    pub(crate) fn check(
+        &self,
+        path: Option<&str>,
+        kind: i32,
+        connection: ConnectionId,
+    ) -> Result<Reply, ErrorCode> {
         let kind = WatchKind::of(kind, self.release)?;
-        let found = match self.release {
-            Release::V3_8_0 => self.is_watched(path, kind)?,
-            Release::V3_9_5 => self.has(path, kind, connection),
+        let found = match (self.release, path) {
+            (Release::V3_8_0, None) => return Err(ErrorCode::MarshallingError),
+            (Release::V3_8_0, Some(path)) => self.is_watched(path, kind)?,
+            (Release::V3_9_5, None) => false,
+            (Release::V3_9_5, Some(path)) => self.has(path, kind, connection),
         };
         if found { Ok(Reply::WatchesChecked) } else { Err(ErrorCode::NoWatcher) }
     }

@@ -51,9 +51,10 @@ impl WatchRequest {
                 1 => Some(WatchRequest::Recursive(path.clone())),
                 _ => None,
             },
-            Operation::RemoveWatches { path, kind } => {
+            Operation::RemoveWatches { path: Some(path), kind } => {
                 Some(WatchRequest::Remove { path: path.clone(), kind: *kind })
             }
+            Operation::RemoveWatches { path: None, .. } => None,
             Operation::Create(_)
             | Operation::Delete { .. }
             | Operation::DeleteContainer { .. }

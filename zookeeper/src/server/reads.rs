@@ -35,8 +35,10 @@ impl Server {
                 })
             }
             Operation::AddWatch { path, mode } => self.watches.add_watch(path, *mode, connection),
-            Operation::RemoveWatches { path, kind } => self.watches.remove(path, *kind, connection),
-            Operation::CheckWatches { path, kind } => self.watches.check(path, *kind, connection),
+            Operation::RemoveWatches { path, kind } => {
+                self.watches.remove(path.as_deref(), *kind, connection)
+            }
+            Operation::CheckWatches { path, kind } => self.watches.check(path.as_deref(), *kind, connection),
             Operation::Create(_)
             | Operation::Delete { .. }
             | Operation::DeleteContainer { .. }

@@ -247,16 +247,24 @@ fn watches_are_taken_away_and_asked_for_by_kind() {
                     (Release::V3_8_0, 2 | 3) => Ok(()),
                     _ => expected,
                 };
-                assert_eq!(watches.check("/a", kind, ME).map(|_| ()), asked, "{release} {mode:?} {kind}");
+                assert_eq!(
+                    watches.check(Some("/a"), kind, ME).map(|_| ()),
+                    asked,
+                    "{release} {mode:?} {kind}"
+                );
                 let before = watches.clone();
-                assert_eq!(watches.remove("/a", kind, ME).map(|_| ()), expected, "{release} {mode:?} {kind}");
+                assert_eq!(
+                    watches.remove(Some("/a"), kind, ME).map(|_| ()),
+                    expected,
+                    "{release} {mode:?} {kind}"
+                );
                 watches.check_invariants();
                 assert_eq!(before == watches, expected.is_err());
                 if expected.is_ok() && (release == Release::V3_9_5 || kind == 3) {
                     assert!(watches == watching(release, &[("/a", 2, Data), ("/b", 1, mode)]));
                 }
-                assert_eq!(watches.remove("/none", 3, ME), Err(ErrorCode::NoWatcher));
-                assert_eq!(watches.check("/none", 3, OTHER), Err(ErrorCode::NoWatcher));
+                assert_eq!(watches.remove(Some("/none"), 3, ME), Err(ErrorCode::NoWatcher));
+                assert_eq!(watches.check(Some("/none"), 3, OTHER), Err(ErrorCode::NoWatcher));
             }
         }
     }
@@ -265,10 +273,10 @@ fn watches_are_taken_away_and_asked_for_by_kind() {
 #[test]
 fn in_3_8_a_kind_takes_away_half_of_a_persistent_watch() {
     let mut watches = watching(Release::V3_8_0, &[("/a", 1, Persistent)]);
-    watches.remove("/a", 1, ME).unwrap();
+    watches.remove(Some("/a"), 1, ME).unwrap();
     assert!(heard(&mut watches, NodeChildrenChanged, "/a").is_empty());
     assert_eq!(heard(&mut watches, NodeDataChanged, "/a"), [1]);
-    watches.remove("/a", 2, ME).unwrap();
+    watches.remove(Some("/a"), 2, ME).unwrap();
     assert!(is_empty(&watches));
 }
 
@@ -277,11 +285,11 @@ fn in_3_9_a_kind_leaves_the_other_modes_at_a_path() {
     let all = [("/a", 1, Data), ("/a", 1, Child), ("/a", 1, Persistent), ("/a", 1, Recursive)];
     for (kind, taken) in [(1, Child), (2, Data), (4, Persistent), (5, Recursive)] {
         let mut watches = watching(Release::V3_9_5, &all);
-        watches.remove("/a", kind, ME).unwrap();
+        watches.remove(Some("/a"), kind, ME).unwrap();
         let rest: Vec<_> = all.into_iter().filter(|(.., mode)| *mode != taken).collect();
         assert!(watches == watching(Release::V3_9_5, &rest), "{kind}");
-        assert_eq!(watches.check("/a", kind, ME), Err(ErrorCode::NoWatcher));
-        assert_eq!(watches.check("/a", 3, ME), Ok(Reply::WatchesChecked));
+        assert_eq!(watches.check(Some("/a"), kind, ME), Err(ErrorCode::NoWatcher));
+        assert_eq!(watches.check(Some("/a"), 3, ME), Ok(Reply::WatchesChecked));
     }
 }
 
@@ -300,9 +308,13 @@ fn asking_3_8_for_a_path_without_a_slash_fails_to_be_understood() {
         (&[("/", 1, Recursive)], "/a/b", &missing),
         (&[("a/b", 1, Data), ("/", 1, Recursive)], "a/b", &found),
     ] {
-        assert_eq!(&watching(Release::V3_8_0, armed).check(path, 2, ME), expected, "{path:?} {armed:?}");
+        assert_eq!(
+            &watching(Release::V3_8_0, armed).check(Some(path), 2, ME),
+            expected,
+            "{path:?} {armed:?}"
+        );
     }
-    assert_eq!(watching(Release::V3_9_5, &[]).check("a", 2, ME), missing);
+    assert_eq!(watching(Release::V3_9_5, &[]).check(Some("a"), 2, ME), missing);
 }
 
 /// `/old` was created, got data and got a child at 1, 5 and 7.
@@ -352,6 +364,24 @@ fn set(release: Release, list: List, path: &str, relative_zxid: Zxid) -> (Watche
     });
     assert_eq!(set, Ok(Reply::WatchesSet));
     (watches, told)
+}
+
+#[test]
+fn nobody_watches_a_null() {
+    for release in RELEASES {
+        for mode in MODES {
+            let mut watches = watching(release, &[("", 1, mode)]);
+            for kind in 1..=5 {
+                let known = kind < 4 || release == Release::V3_9_5;
+                let expected = if known { ErrorCode::NoWatcher } else { ErrorCode::MarshallingError };
+                assert_eq!(watches.remove(None, kind, ME), Err(expected), "{release} {kind}");
+                let expected =
+                    if release == Release::V3_9_5 { expected } else { ErrorCode::MarshallingError };
+                assert_eq!(watches.check(None, kind, ME), Err(expected), "{release} {kind}");
+            }
+            assert!(!is_empty(&watches), "{release} {mode:?}");
+        }
+    }
 }
 
 #[test]
@@ -471,7 +501,7 @@ proptest! {
                     let modes = named(Release::V3_9_5, kind).unwrap();
                     let before = plain.0.len();
                     plain.0.retain(|(at, of, mode)| !(*at == PATHS[path] && *of == id && modes.contains(mode)));
-                    let removed = watches.remove(PATHS[path], kind, ConnectionId(id)).is_ok();
+                    let removed = watches.remove(Some(PATHS[path]), kind, ConnectionId(id)).is_ok();
                     prop_assert_eq!(removed, plain.0.len() < before);
                 }
                 Act::Trigger(path, kind) => {

@@ -31,36 +31,64 @@ fn write_end(writer: &mut Writer<'_>) {
 }
 
 /// Reads up to the end; `part` reads one part, given the number in its header.
-fn read_parts<'a, T>(
+fn read_parts<'a>(
     reader: &mut Reader<'a>,
-    mut part: impl FnMut(&mut Reader<'a>, i32) -> Result<T, Unreadable>,
-) -> Result<Vec<T>, Unreadable> {
-    let mut parts = Vec::new();
+    mut part: impl FnMut(&mut Reader<'a>, i32) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
     loop {
         let header = read_header(reader)?;
         if header.is_end {
-            return Ok(parts);
+            return Ok(());
         }
-        parts.push(part(reader, header.number)?);
+        part(reader, header.number)?;
     }
 }
 
-/// Reads the operations of a multi. One that is not a write or a check spoils the request. One without a path is read as
-/// malformed, by the number of a multi: the whole stumbles over it before any part is looked at.
-pub(super) fn read_writes(reader: &mut Reader<'_>) -> Result<Vec<Operation>, Unreadable> {
-    read_parts(reader, |reader, number| {
-        let has_path = reader.afresh().string_or_null()?.is_some();
-        let mut part = reader.afresh();
-        let operation = read_write(&mut part, number)?;
-        reader.go_on_behind(part);
-        match has_path {
-            true => Ok(operation),
-            false => Ok(Operation::Malformed { opcode: opcode::MULTI, readable: true }),
-        }
-    })
+/// The parts of a multi, as far as they have been read.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// The operations, in order.
+    pub(super) operations: Vec<Operation>,
+    /// Which of them have no path.
+    pub(super) pathless: Vec<usize>,
 }
 
-fn read_write(reader: &mut Reader<'_>, number: i32) -> Result<Operation, Unreadable> {
+impl Parts {
+    /// Reads the parts of a multi: writes and checks, or reads; who asks for the other kind learns that later. What a read
+    /// asks to watch is not watched.
+    ///
+    /// # Errors
+    /// When there is another operation among them, or both kinds. What was read before stays, with the first of the
+    /// other kind.
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Unreadable> {
+        read_parts(reader, |reader, number| {
+            let has_path = reader.afresh().string_or_null()?.is_some();
+            let mut part = reader.afresh();
+            let operation = read_part(&mut part, number)?;
+            reader.go_on_behind(part);
+            if !has_path {
+                self.pathless.push(self.operations.len());
+            }
+            self.operations.push(operation);
+            let reads = |operation: &Operation| operation.is_part_of_multi_read();
+            let is_of_one_kind = self.operations.first().map(reads) == self.operations.last().map(reads);
+            if is_of_one_kind { Ok(()) } else { Err(Unreadable) }
+        })
+    }
+
+    /// The operations; one without a path is malformed, a read by its own number and any other by that of a multi. The
+    /// whole stumbles over it before any part is looked at.
+    pub(super) fn into_operations(mut self) -> Vec<Operation> {
+        for index in self.pathless {
+            let part = &mut self.operations[index];
+            let opcode = if part.is_part_of_multi_read() { request::number(part) } else { opcode::MULTI };
+            *part = Operation::Malformed { opcode, readable: true };
+        }
+        self.operations
+    }
+}
+
+fn read_part(reader: &mut Reader<'_>, number: i32) -> Result<Operation, Unreadable> {
     match number {
         opcode::CREATE => request::read_create(CreateRequest::Create, reader),
         opcode::CREATE2 => request::read_create(CreateRequest::Create2, reader),
@@ -69,29 +97,16 @@ fn read_write(reader: &mut Reader<'_>, number: i32) -> Result<Operation, Unreada
         opcode::DELETE => Ok(Operation::Delete { path: reader.string()?, version: reader.int()? }),
         opcode::SET_DATA => request::read_set_data(reader.string()?, reader),
         opcode::CHECK => Ok(Operation::Check { path: reader.string()?, version: reader.int()? }),
+        opcode::GET_DATA => Ok(Operation::GetData { path: read_watched(reader)?, watch: false }),
+        opcode::GET_CHILDREN => Ok(Operation::GetChildren { path: read_watched(reader)?, watch: false }),
         _ => Err(Unreadable),
     }
 }
 
-/// Reads the operations of a multi that only reads. What it asks to watch is not watched. It is read as any multi is: that
-/// it may not write is found out later.
-pub(super) fn read_reads(reader: &mut Reader<'_>) -> Result<Vec<Operation>, Unreadable> {
-    let mut writes = reader.afresh();
-    if let Ok(operations) = read_writes(&mut writes) {
-        return Ok(operations);
-    }
-    read_parts(reader, |reader, number| {
-        let path = reader.string_or_null()?.map(Arc::from);
-        let _watch = reader.boolean()?;
-        match (number, path) {
-            (opcode::GET_DATA, Some(path)) => Ok(Operation::GetData { path, watch: false }),
-            (opcode::GET_CHILDREN, Some(path)) => Ok(Operation::GetChildren { path, watch: false }),
-            (opcode::GET_DATA | opcode::GET_CHILDREN, None) => {
-                Ok(Operation::Malformed { opcode: number, readable: true })
-            }
-            _ => Err(Unreadable),
-        }
-    })
+fn read_watched(reader: &mut Reader<'_>) -> Result<Arc<str>, Unreadable> {
+    let path = reader.string()?;
+    let _watch = reader.boolean()?;
+    Ok(path)
 }
 
 pub(super) fn write_operations(writer: &mut Writer<'_>, operations: &[Operation]) {
@@ -151,17 +166,24 @@ fn number_of_result(reply: &Reply) -> i32 {
 }
 
 pub(super) fn read_results(reader: &mut Reader<'_>) -> Result<Vec<Result<Reply, ErrorCode>>, Unreadable> {
+    let mut results = Vec::new();
     read_parts(reader, |reader, number| {
-        Ok(Ok(match number {
-            opcode::CREATE => Reply::Created { path: reader.string()? },
-            opcode::CREATE2 => Reply::CreatedWithStat { path: reader.string()?, stat: read_stat(reader)? },
-            opcode::DELETE => Reply::Deleted,
-            opcode::SET_DATA => Reply::DataSet { stat: read_stat(reader)? },
-            opcode::CHECK => Reply::Checked,
-            opcode::GET_DATA => Reply::Data { data: read_data(reader)?, stat: read_stat(reader)? },
-            opcode::GET_CHILDREN => Reply::Children { children: reader.strings()? },
-            opcode::ERROR => return Ok(Err(reply::error_of(reader.int()?))),
-            _ => return Err(Unreadable),
-        }))
-    })
+        results.push(read_result(reader, number)?);
+        Ok(())
+    })?;
+    Ok(results)
+}
+
+fn read_result(reader: &mut Reader<'_>, number: i32) -> Result<Result<Reply, ErrorCode>, Unreadable> {
+    Ok(Ok(match number {
+        opcode::CREATE => Reply::Created { path: reader.string()? },
+        opcode::CREATE2 => Reply::CreatedWithStat { path: reader.string()?, stat: read_stat(reader)? },
+        opcode::DELETE => Reply::Deleted,
+        opcode::SET_DATA => Reply::DataSet { stat: read_stat(reader)? },
+        opcode::CHECK => Reply::Checked,
+        opcode::GET_DATA => Reply::Data { data: read_data(reader)?, stat: read_stat(reader)? },
+        opcode::GET_CHILDREN => Reply::Children { children: reader.strings()? },
+        opcode::ERROR => return Ok(Err(reply::error_of(reader.int()?))),
+        _ => return Err(Unreadable),
+    }))
 }

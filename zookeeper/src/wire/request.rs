@@ -1,9 +1,10 @@
 //! What is asked for, as bytes: the number of a request, and the body behind its header.
 
 use super::jute::{Reader, Unreadable, Writer};
+use super::multi::{self, Parts};
+use super::opcode;
 use super::records::{flag_of, mode_of, number_of, read_acl, read_data, write_acl, write_data, zxid_of};
-use super::{multi, opcode};
-use crate::operation::{Create, CreateRequest, Operation, WatchLists};
+use crate::operation::{Create, CreateRequest, Operation, WatchLists, stops_at_null_acl};
 use crate::types::Release;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -42,15 +43,15 @@ fn read_body(number: i32, reader: &mut Reader<'_>, release: Release) -> Result<O
         opcode::SET_ACL => read_set_acl(reader)?,
         opcode::GET_CHILDREN => Operation::GetChildren { path: reader.string()?, watch: reader.boolean()? },
         opcode::GET_CHILDREN2 => Operation::GetChildren2 { path: reader.string()?, watch: reader.boolean()? },
-        opcode::SYNC => Operation::Sync { path: reader.string_or_null()?.map(Arc::from) },
+        opcode::SYNC => Operation::Sync { path: read_path_or_null(reader)? },
         opcode::CHECK => Operation::Check { path: reader.string_or_empty()?, version: reader.int()? },
-        opcode::MULTI => Operation::Multi { operations: multi::read_writes(reader)? },
-        opcode::MULTI_READ => Operation::MultiRead { operations: multi::read_reads(reader)? },
+        opcode::MULTI => read_multi(reader, release)?,
+        opcode::MULTI_READ => read_multi_read(reader)?,
         opcode::SET_WATCHES => Operation::SetWatches(read_watch_lists(reader)?),
         opcode::SET_WATCHES2 => Operation::SetWatches(read_more_watch_lists(reader)?),
         opcode::ADD_WATCH => Operation::AddWatch { path: reader.string_or_empty()?, mode: reader.int()? },
         opcode::REMOVE_WATCHES => {
-            Operation::RemoveWatches { path: reader.string_or_empty()?, kind: reader.int()? }
+            Operation::RemoveWatches { path: read_path_or_null(reader)?, kind: reader.int()? }
         }
         opcode::CHECK_WATCHES => read_check_watches(reader, release)?,
         opcode::GET_EPHEMERALS => Operation::GetEphemerals { prefix: reader.string_or_empty()? },
@@ -85,10 +86,37 @@ fn read_set_acl(reader: &mut Reader<'_>) -> Result<Operation, Unreadable> {
 /// 3.8 stumbles over a path that is null, and 3.9 does not.
 fn read_check_watches(reader: &mut Reader<'_>, release: Release) -> Result<Operation, Unreadable> {
     let path = match release {
-        Release::V3_8_0 => reader.string()?,
-        Release::V3_9_5 => reader.string_or_empty()?,
+        Release::V3_8_0 => Some(reader.string()?),
+        Release::V3_9_5 => read_path_or_null(reader)?,
     };
     Ok(Operation::CheckWatches { path, kind: reader.int()? })
+}
+
+fn read_path_or_null(reader: &mut Reader<'_>) -> Result<Option<Arc<str>>, Unreadable> {
+    Ok(reader.string_or_null()?.map(Arc::from))
+}
+
+/// What is wrong with a multi is found out by 3.8 when all of it has been read, and by 3.9 while it reads: nothing behind an
+/// ACL that is null matters.
+fn read_multi(reader: &mut Reader<'_>, release: Release) -> Result<Operation, Unreadable> {
+    let mut parts = Parts::default();
+    let read = parts.read(reader);
+    let is_wrong = read.is_err() || !parts.pathless.is_empty();
+    match release {
+        Release::V3_9_5 if is_wrong => {
+            let readable = stops_at_null_acl(&parts.operations);
+            Ok(Operation::Malformed { opcode: opcode::MULTI, readable })
+        }
+        Release::V3_8_0 | Release::V3_9_5 => {
+            read.map(|()| Operation::Multi { operations: parts.into_operations() })
+        }
+    }
+}
+
+fn read_multi_read(reader: &mut Reader<'_>) -> Result<Operation, Unreadable> {
+    let mut parts = Parts::default();
+    parts.read(reader)?;
+    Ok(Operation::MultiRead { operations: parts.into_operations() })
 }
 
 fn read_reconfig(reader: &mut Reader<'_>) -> Result<Operation, Unreadable> {
@@ -201,11 +229,13 @@ pub(super) fn write(writer: &mut Writer<'_>, operation: &Operation) {
             multi::write_operations(writer, operations);
         }
         Operation::SetWatches(lists) => write_watch_lists(writer, lists),
-        Operation::AddWatch { path, mode: number }
-        | Operation::RemoveWatches { path, kind: number }
-        | Operation::CheckWatches { path, kind: number } => {
+        Operation::AddWatch { path, mode } => {
             writer.string(path);
-            writer.int(*number);
+            writer.int(*mode);
+        }
+        Operation::RemoveWatches { path, kind } | Operation::CheckWatches { path, kind } => {
+            writer.string_or_null(path.as_deref());
+            writer.int(*kind);
         }
         Operation::Reconfig => write_reconfig(writer),
         Operation::WhoAmI | Operation::Malformed { .. } | Operation::Unknown { .. } => {}

@@ -66,6 +66,26 @@ fn a_part_without_a_path_spoils_the_whole_and_costs_a_number() {
 }
 
 #[test]
+fn reads_instead_of_writes_are_refused_and_cost_a_number_even_without_a_path() {
+    let read = Operation::GetData { path: "/".into(), watch: false };
+    let pathless = Operation::Malformed { opcode: 4, readable: true };
+    let [old, new] = [Release::V3_8_0, Release::V3_9_5];
+    for (operations, loses) in
+        [(&[read.clone()][..], false), (&[read, pathless.clone()], true), (&[pathless], true)]
+    {
+        let whole = multi(operations);
+        assert_eq!((whole.takes_zxid(old), whole.loses_zxid(old)), (!loses, loses));
+        let broken = Ok(Reply::BrokenMulti { results: Vec::new() });
+        match loses {
+            true => assert_eq!(fresh(old).read(&whole), broken),
+            false => assert_eq!(fresh(old).write(whole.clone()), Err(MarshallingError)),
+        }
+        assert!(whole.takes_zxid(new) && !whole.loses_zxid(new));
+        assert_eq!(fresh(new).write(whole), Err(MarshallingError));
+    }
+}
+
+#[test]
 fn later_parts_see_what_earlier_ones_did() {
     for release in RELEASES {
         let mut world = fresh(release);

@@ -240,6 +240,7 @@ fn requests_that_make_no_sense_are_refused_by_name() {
             }
         }
         assert_eq!(answer(malformed(14, false)), (true, marshalling));
+        assert_eq!(answer(malformed(14, true)), (is_3_8, marshalling));
         assert_eq!(answer(malformed(16, false)), (false, marshalling));
         let container = if is_3_8 { Some(BadArguments) } else { marshalling };
         assert_eq!(answer(malformed(20, false)), (is_3_8, container));

@@ -13,7 +13,7 @@ fn add_watch(path: &str, mode: i32) -> Operation {
 }
 
 fn remove_watches(path: &str, kind: i32) -> Operation {
-    Operation::RemoveWatches { path: path.into(), kind }
+    Operation::RemoveWatches { path: Some(path.into()), kind }
 }
 
 /// Attached, with both kinds of persistent watch, a watch on data and one on children. The last reply had zxid 4.

@@ -146,8 +146,8 @@ pub(super) fn operation() -> BoxedStrategy<Operation> {
     let watches = prop_oneof![
         watch_lists().prop_map(Operation::SetWatches),
         (path(), any::<i32>()).prop_map(|(path, mode)| Operation::AddWatch { path, mode }),
-        (path(), any::<i32>()).prop_map(|(path, kind)| Operation::RemoveWatches { path, kind }),
-        (path(), any::<i32>()).prop_map(|(path, kind)| Operation::CheckWatches { path, kind }),
+        (option::of(path()), any::<i32>()).prop_map(|(path, kind)| Operation::RemoveWatches { path, kind }),
+        (option::of(path()), any::<i32>()).prop_map(|(path, kind)| Operation::CheckWatches { path, kind }),
         (108..2000i32).prop_map(|opcode| Operation::Unknown { opcode }),
     ];
     prop_oneof![reads, writes, watches].boxed()

@@ -46,9 +46,10 @@ fn a_multi_of_the_wrong_operations_cannot_be_read() {
     let delete = "00000002 00 ffffffff 00000002 2f61 ffffffff";
     let get_data = "00000004 00 ffffffff 00000002 2f61 00";
     check_malformed(14, false, delete);
-    check_malformed(14, false, &[get_data, END].concat());
-    check_malformed(14, false, &[delete, get_data, END].concat());
-    check_malformed(22, false, &[get_data, delete, END].concat());
+    for number in [14, 22] {
+        check_malformed(number, false, &[delete, get_data, END].concat());
+        check_malformed(number, false, &[get_data, delete, END].concat());
+    }
     for number in ["00000003", "00000014", "0000000e", "ffffffff"] {
         check_malformed(14, false, &[number, "00 ffffffff 00000002 2f61 00", END].concat());
         check_malformed(22, false, &[number, "00 ffffffff 00000002 2f61 00", END].concat());
@@ -61,10 +62,59 @@ fn a_multi_stumbles_over_any_path_that_is_null() {
     for operation in
         ["00000002 00 ffffffff ffffffff ffffffff", "00000005 00 ffffffff ffffffff 00000000 ffffffff"]
     {
-        check_read(14, &[operation, END].concat(), Operation::Multi { operations: pathless(14) });
+        let body = hex(&[operation, END].concat());
+        let whole = Operation::Malformed { opcode: 14, readable: false };
+        assert_eq!(self::operation(Release::V3_9_5, 14, &body), whole);
+        assert_eq!(
+            self::operation(Release::V3_8_0, 14, &body),
+            Operation::Multi { operations: pathless(14) }
+        );
     }
     let read = ["00000004 00 ffffffff ffffffff 00", END].concat();
     check_read(22, &read, Operation::MultiRead { operations: pathless(4) });
+    let whole = Operation::Multi { operations: pathless(4) };
+    assert_eq!(operation(Release::V3_8_0, 14, &hex(&read)), whole);
+}
+
+#[test]
+fn what_is_wrong_behind_a_null_acl_does_not_matter_to_3_9() {
+    let no_acl = "00000001 00 ffffffff 00000002 2f61 00000000 ffffffff 00000000";
+    let nothing = "00000001 00 ffffffff ffffffff 00000000 ffffffff 00000000";
+    let bad_flag = "00000001 00 ffffffff ffffffff 00000000 ffffffff 00000009";
+    let [delete, pathless] =
+        ["00000002 00 ffffffff 00000002 2f61 ffffffff", "00000002 00 ffffffff ffffffff ffffffff"];
+    let [get_data, get_nothing] =
+        ["00000004 00 ffffffff 00000002 2f61 00", "00000004 00 ffffffff ffffffff 00"];
+    let multi = "0000000e 00 ffffffff";
+    for (parts, stops) in [
+        (&[no_acl, multi, END][..], true),
+        (&[delete, no_acl, multi, END], true),
+        (&[no_acl, get_data, END], true),
+        (&[get_data, no_acl, END], true),
+        (&[get_nothing, get_data, no_acl, END], true),
+        (&[nothing, get_data, END], true),
+        (&[no_acl], true),
+        (&[multi, END, no_acl, END], false),
+        (&[bad_flag, no_acl, multi, END], false),
+        (&[get_data, delete, no_acl, END], false),
+    ] {
+        let body = hex(&parts.concat());
+        let malformed = |readable| Operation::Malformed { opcode: 14, readable };
+        assert_eq!(operation(Release::V3_9_5, 14, &body), malformed(stops), "{parts:?}");
+        assert_eq!(operation(Release::V3_8_0, 14, &body), malformed(false), "{parts:?}");
+    }
+    for parts in [[pathless, no_acl], [no_acl, pathless], [nothing, delete], [delete, nothing]] {
+        let body = hex(&[parts.concat(), END.into()].concat());
+        let stops = Operation::Malformed { opcode: 14, readable: true };
+        assert_eq!(operation(Release::V3_9_5, 14, &body), stops, "{parts:?}");
+        assert!(matches!(operation(Release::V3_8_0, 14, &body), Operation::Multi { .. }), "{parts:?}");
+    }
+    let flag_first = hex(&[bad_flag, no_acl, END].concat());
+    let read_on = Operation::Malformed { opcode: 14, readable: false };
+    assert_eq!(operation(Release::V3_9_5, 14, &flag_first), read_on);
+    // Nothing else is wrong with it, and the server finds out.
+    let good = hex(&[no_acl, delete, END].concat());
+    assert!(matches!(operation(Release::V3_9_5, 14, &good), Operation::Multi { .. }));
 }
 
 #[test]

@@ -62,8 +62,8 @@ fn each_reply_has_its_body() {
         "00000001 00000002 6970 00000009 3132372e302e302e31",
     );
     check_reply(Operation::AddWatch { path: a(), mode: 0 }, Reply::WatchAdded, "00000000");
-    check_reply(Operation::RemoveWatches { path: a(), kind: 1 }, Reply::WatchesRemoved, "");
-    check_reply(Operation::CheckWatches { path: a(), kind: 1 }, Reply::WatchesChecked, "");
+    check_reply(Operation::RemoveWatches { path: Some(a()), kind: 1 }, Reply::WatchesRemoved, "");
+    check_reply(Operation::CheckWatches { path: Some(a()), kind: 1 }, Reply::WatchesChecked, "");
     check_reply(Operation::SetWatches(WatchLists::default()), Reply::WatchesSet, "");
 }
 

@@ -58,8 +58,8 @@ fn each_request_has_its_number_and_body() {
     check_request(20, "00000002 2f61", Operation::DeleteContainer { path: a() });
     check_request(12, "00000002 2f61 00", Operation::GetChildren2 { path: a(), watch: false });
     check_request(16, "ffffffff ffffffff ffffffff ffffffffffffffff", Operation::Reconfig);
-    check_request(17, "00000002 2f61 00000003", Operation::CheckWatches { path: a(), kind: 3 });
-    check_request(18, "00000002 2f61 00000001", Operation::RemoveWatches { path: a(), kind: 1 });
+    check_request(17, "00000002 2f61 00000003", Operation::CheckWatches { path: Some(a()), kind: 3 });
+    check_request(18, "00000002 2f61 00000001", Operation::RemoveWatches { path: Some(a()), kind: 1 });
     check_request(103, "00000002 2f61", Operation::GetEphemerals { prefix: a() });
     check_request(104, "00000002 2f61", Operation::GetAllChildrenNumber { path: a() });
     check_request(106, "00000002 2f61 00000001", Operation::AddWatch { path: a(), mode: 1 });
@@ -148,7 +148,7 @@ fn null_is_taken_for_nothing_where_servers_do_so() {
     );
     check_read(7, "ffffffff ffffffff 00000001", Operation::SetAcl { path: path(""), acl: None, version: 1 });
     check_read(9, "ffffffff", Operation::Sync { path: None });
-    check_read(18, "ffffffff 00000001", Operation::RemoveWatches { path: path(""), kind: 1 });
+    check_request(18, "ffffffff 00000001", Operation::RemoveWatches { path: None, kind: 1 });
     check_read(103, "ffffffff", Operation::GetEphemerals { prefix: path("") });
     check_read(106, "ffffffff 00000000", Operation::AddWatch { path: path(""), mode: 0 });
     let nobody = |scheme, id| Acl { permissions: 31, identity: Identity::new(scheme, id) };
@@ -185,5 +185,5 @@ fn releases_differ_in_a_watch_to_check_without_a_path() {
     let body = hex("ffffffff 00000001");
     let stumbles = Operation::Malformed { opcode: 17, readable: true };
     assert_eq!(operation(Release::V3_8_0, 17, &body), stumbles);
-    assert_eq!(operation(Release::V3_9_5, 17, &body), Operation::CheckWatches { path: path(""), kind: 1 });
+    assert_eq!(operation(Release::V3_9_5, 17, &body), Operation::CheckWatches { path: None, kind: 1 });
 }
