@@ -194,6 +194,22 @@ fn a_moved_session_still_reads_on_its_old_connection_and_the_next_write_closes_i
 }
 
 #[test]
+fn a_follower_that_gives_a_silent_connection_up_leaves_the_session_to_the_leader() {
+    let (mut ensemble, session) = with_ephemeral(1);
+    ensemble.connect(2, 2, Some(session), Zxid(0));
+    for _ in 0..6 {
+        ensemble.run(millis(1500));
+        ensemble.ping(2);
+    }
+    let mut heard = ensemble.heard();
+    heard.retain(|told| told != "2 pong");
+    assert_eq!(heard, [format!("2 connected {session} 4s"), "1 close".into()]);
+    ensemble.request(2, set_data("/e"));
+    ensemble.run(millis(10));
+    assert_eq!(ensemble.heard(), ["2 ok"]);
+}
+
+#[test]
 fn a_session_that_moves_to_the_leader_belongs_to_it() {
     let (mut ensemble, session) = with_ephemeral(1);
     ensemble.connect(3, 3, Some(session), Zxid(0));
