@@ -1,6 +1,6 @@
-//! The model's server answers as the original does, in fifty thousand random steps, most of
-//! them several requests. It has a `main` of its own, so that
-//! what it skips is seen: without the original or without the model's server it says so, and how to have them.
+//! The model's server answers as the original does, in a hundred thousand random steps, most of them with several
+//! requests. It has a `main` of its own, so that what it skips is seen: without the original or without the model's
+//! server it says so, and how to have them.
 
 use std::env;
 use std::error::Error;
@@ -12,7 +12,7 @@ use zeromaster_conformance::run::{Plan, Verdict, run};
 
 /// How many seeds, each with fresh servers; this variable says otherwise.
 const SEEDS_VARIABLE: &str = "ZEROMASTER_DIFFERENTIAL_SEEDS";
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 10;
 
 /// How many steps a seed has; this variable says otherwise.
 const STEPS_VARIABLE: &str = "ZEROMASTER_DIFFERENTIAL_STEPS";
