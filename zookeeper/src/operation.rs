@@ -139,6 +139,25 @@ impl Create {
             (_, CreateRequest::Create | CreateRequest::Create2 | CreateRequest::CreateContainer) => false,
         }
     }
+
+    /// Whether a server gets through reading it as part of a multi. 3.9 looks at flags and ACLs while it reads.
+    #[must_use]
+    pub(crate) fn is_understood_as_part(&self, release: Release) -> bool {
+        match (self.request, release) {
+            (CreateRequest::CreateTtl, Release::V3_8_0 | Release::V3_9_5) => true,
+            (
+                CreateRequest::Create | CreateRequest::Create2 | CreateRequest::CreateContainer,
+                Release::V3_8_0,
+            ) => true,
+            (
+                CreateRequest::Create | CreateRequest::Create2 | CreateRequest::CreateContainer,
+                Release::V3_9_5,
+            ) => {
+                let known = !matches!(self.mode, CreateMode::Unknown(_));
+                known && !self.mode.is_ttl() && self.acl.is_some()
+            }
+        }
+    }
 }
 
 /// The lists of watches that a client arms again after a reconnect.

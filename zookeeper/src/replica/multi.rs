@@ -50,23 +50,10 @@ fn failed(at: usize, code: ErrorCode, parts: usize) -> Reply {
     Reply::Multi { results: (0..parts).map(result).collect() }
 }
 
-/// Whether a server gets through reading a multi with such a part in it. 3.9 looks at flags and ACLs while it reads.
+/// Whether a server gets through reading a multi with such a part in it.
 pub(super) fn is_understood(part: &Operation, release: Release) -> bool {
     match part {
-        Operation::Create(create) => match (create.request, release) {
-            (CreateRequest::CreateTtl, Release::V3_8_0 | Release::V3_9_5) => true,
-            (
-                CreateRequest::Create | CreateRequest::Create2 | CreateRequest::CreateContainer,
-                Release::V3_8_0,
-            ) => true,
-            (
-                CreateRequest::Create | CreateRequest::Create2 | CreateRequest::CreateContainer,
-                Release::V3_9_5,
-            ) => {
-                let known = !matches!(create.mode, CreateMode::Unknown(_));
-                known && !create.mode.is_ttl() && create.acl.is_some()
-            }
-        },
+        Operation::Create(create) => create.is_understood_as_part(release),
         part => part.is_part_of_multi(),
     }
 }

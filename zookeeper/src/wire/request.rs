@@ -46,7 +46,7 @@ fn read_body(number: i32, reader: &mut Reader<'_>, release: Release) -> Result<O
         opcode::SYNC => Operation::Sync { path: read_path_or_null(reader)? },
         opcode::CHECK => Operation::Check { path: reader.string_or_empty()?, version: reader.int()? },
         opcode::MULTI => read_multi(reader, release)?,
-        opcode::MULTI_READ => read_multi_read(reader)?,
+        opcode::MULTI_READ => read_multi_read(reader, release)?,
         opcode::SET_WATCHES => Operation::SetWatches(read_watch_lists(reader)?),
         opcode::SET_WATCHES2 => Operation::SetWatches(read_more_watch_lists(reader)?),
         opcode::ADD_WATCH => Operation::AddWatch { path: reader.string_or_empty()?, mode: reader.int()? },
@@ -113,9 +113,17 @@ fn read_multi(reader: &mut Reader<'_>, release: Release) -> Result<Operation, Un
     }
 }
 
-fn read_multi_read(reader: &mut Reader<'_>) -> Result<Operation, Unreadable> {
+/// A part without a path hides what is wrong with it otherwise, and 3.9 sees that first.
+fn read_multi_read(reader: &mut Reader<'_>, release: Release) -> Result<Operation, Unreadable> {
     let mut parts = Parts::default();
     parts.read(reader)?;
+    let is_understood = |part: &usize| match &parts.operations[*part] {
+        Operation::Create(create) => create.is_understood_as_part(release),
+        _ => true,
+    };
+    if !parts.pathless.iter().all(is_understood) {
+        return Err(Unreadable);
+    }
     Ok(Operation::MultiRead { operations: parts.into_operations() })
 }
 

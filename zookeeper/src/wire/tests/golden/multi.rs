@@ -118,6 +118,21 @@ fn what_is_wrong_behind_a_null_acl_does_not_matter_to_3_9() {
 }
 
 #[test]
+fn a_multi_that_reads_and_creates_without_a_path_is_unreadable_to_3_9_if_more_is_wrong() {
+    let open = "00000001 0000001f 00000005 776f726c64 00000006 616e796f6e65";
+    let create =
+        |acl: &str, flags: &str| hex(&["00000001 00 ffffffff ffffffff 00000000", acl, flags, END].concat());
+    let unreadable = Operation::Malformed { opcode: 22, readable: false };
+    for (acl, flags, more) in
+        [(open, "00000000", false), (open, "ffffffff", true), ("ffffffff", "00000000", true)]
+    {
+        let body = create(acl, flags);
+        assert_eq!(operation(Release::V3_9_5, 22, &body) == unreadable, more, "{acl} {flags}");
+        assert_ne!(operation(Release::V3_8_0, 22, &body), unreadable, "{acl} {flags}");
+    }
+}
+
+#[test]
 fn what_a_broken_multi_has_answered_so_far_stands_behind_the_error() {
     let mut bytes = Vec::new();
     let broken = Reply::BrokenMulti { results: vec![] };
