@@ -11,8 +11,10 @@ use std::time::Duration;
 pub struct Clock {
     /// When the clock was started, set to another rate, or jumped last.
     changed: SimTime,
-    /// What it was at that moment, in millionths of a microsecond.
-    millionths: u128,
+    /// What it showed at that moment.
+    micros: u64,
+    /// What it did not show, in millionths of a microsecond: below a million.
+    fraction: u64,
     /// Millionths of a microsecond that pass on the clock in a microsecond of the simulation, greater than 0.
     rate: u64,
 }
@@ -21,7 +23,7 @@ impl Clock {
     /// A clock that shows `offset_micros` at `start` and runs at the rate of the simulation.
     #[must_use]
     pub const fn new(start: SimTime, offset_micros: u64) -> Self {
-        Clock { changed: start, millionths: offset_micros as u128 * MILLION as u128, rate: MILLION }
+        Clock { changed: start, micros: offset_micros, fraction: 0, rate: MILLION }
     }
 
     /// What the clock shows at `now`, in microseconds.
@@ -31,6 +33,10 @@ impl Clock {
     /// When `now` is before the last change of the clock.
     #[must_use]
     pub fn local(&self, now: SimTime) -> u64 {
+        if self.rate == MILLION {
+            // Nearly every clock nearly always; and nearly every event asks what time it is.
+            return self.micros.saturating_add(self.elapsed(now));
+        }
         u64::try_from(self.millionths_at(now) / u128::from(MILLION)).unwrap_or(u64::MAX)
     }
 
@@ -38,7 +44,11 @@ impl Clock {
     /// nothing changes it in between; [`SimTime::FAR_FUTURE`] when the simulation cannot reach that.
     #[must_use]
     pub fn sim_time_of(&self, local_micros: u64) -> SimTime {
-        let missing = (u128::from(local_micros) * u128::from(MILLION)).saturating_sub(self.millionths);
+        if self.rate == MILLION {
+            // A fraction of a microsecond is not shown, whether it is there or not.
+            return self.changed + Duration::from_micros(local_micros.saturating_sub(self.micros));
+        }
+        let missing = (u128::from(local_micros) * u128::from(MILLION)).saturating_sub(self.millionths());
         let elapsed = missing.div_ceil(u128::from(self.rate));
         self.changed + Duration::from_micros(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
@@ -68,16 +78,26 @@ impl Clock {
     }
 
     fn change(&mut self, now: SimTime, millionths: u128) {
-        assert!(millionths >= self.millionths, "a monotonic clock does not go back");
+        assert!(millionths >= self.millionths(), "a monotonic clock does not go back");
         self.changed = now;
-        self.millionths = millionths;
+        self.micros = u64::try_from(millionths / u128::from(MILLION)).unwrap_or(u64::MAX);
+        self.fraction = (millionths % u128::from(MILLION)) as u64;
+    }
+
+    /// What it was at its last change, in millionths of a microsecond.
+    fn millionths(&self) -> u128 {
+        u128::from(self.micros) * u128::from(MILLION) + u128::from(self.fraction)
+    }
+
+    fn elapsed(&self, now: SimTime) -> u64 {
+        assert!(now >= self.changed, "the clock was last changed at {}, after {now}", self.changed);
+        now.as_micros() - self.changed.as_micros()
     }
 
     fn millionths_at(&self, now: SimTime) -> u128 {
-        assert!(now >= self.changed, "the clock was last changed at {}, after {now}", self.changed);
-        let elapsed = now.as_micros() - self.changed.as_micros();
         // 64 bits times at most 33 bits, added to at most 85 bits: far from 128.
-        (self.millionths + u128::from(elapsed) * u128::from(self.rate)).min(MILLIONTHS_MAX)
+        let elapsed = u128::from(self.elapsed(now));
+        (self.millionths() + elapsed * u128::from(self.rate)).min(MILLIONTHS_MAX)
     }
 }
 

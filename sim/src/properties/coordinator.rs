@@ -1,6 +1,6 @@
 //! Who may coordinate.
 
-use super::{Cluster, Finding, Incident, Observation, Property};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property};
 use crate::plan::NodeNumber;
 use std::collections::BTreeSet;
 use zeromaster_core::event::ClusterEvent;
@@ -22,8 +22,12 @@ impl Property for OneActingCoordinator {
         "At no time two processes act as Cluster Coordinator (spec S1, I6)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::IN_OFFICE
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let Some(epoch) = step.after.coordinates(step.local) else {
+        let Some(epoch) = step.coordinates else {
             self.acting.remove(&step.node);
             return None;
         };
@@ -63,6 +67,10 @@ impl Property for QualifiedCoordinator {
     fn promise(&self) -> &'static str {
         "A node without the cluster's flow is not elected coordinator while a settled member that has it is there \
          (spec I8)."
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::RECORDING
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! The vote on the flow.
 
-use super::{Cluster, Finding, Incident, Observation, Property};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property};
 use crate::plan::NodeNumber;
 use std::collections::BTreeMap;
 use zeromaster_core::event::ClusterEvent;
@@ -55,6 +55,10 @@ impl Property for EmptyFlowNeverWins {
         "An empty flow is not elected when a flow with components was voted for (spec S7, I16)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::RECORDING
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let (flow, empty, votes) = self.votes.note(step)?;
         let (real, _) = votes.values().find(|(_, empty)| !empty)?;
@@ -85,6 +89,10 @@ impl Property for MostVotesWin {
     fn promise(&self) -> &'static str {
         "The elected flow has the most votes among the flows with components, each node counted once, and the smallest \
          fingerprint among equals (spec S8, S9, I16)."
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::RECORDING
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! Who was put out stays out.
 
-use super::{Cluster, Finding, Incident, Observation, Property};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property};
 use crate::words::name;
 use std::collections::{BTreeMap, BTreeSet};
 use zeromaster_core::effect::Effect;
@@ -123,6 +123,10 @@ impl Property for StaysOut {
         }
     }
 
+    fn interest(&self) -> Interest {
+        Interest::RECORDING.and(Interest::IN_OFFICE)
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let mut finding = None;
         for effect in step.effects {
@@ -195,6 +199,10 @@ impl Property for BlockedStaysOut {
 
     fn promise(&self) -> &'static str {
         "A node that the firewall file does not list never becomes CONNECTED (spec S22)."
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::RECORDING
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! What is over stays over.
 
-use super::{Cluster, Finding, Incident, Observation, Property, Stimulus};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
 use crate::plan::NodeNumber;
 use std::collections::BTreeMap;
 use zeromaster_core::effect::Effect;
@@ -22,6 +22,10 @@ impl Property for StaleCoordinatorHasNoEffect {
         "What a coordinator of an earlier term says changes nothing on a node that has heard a later one (spec S2)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::COMMANDED
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let Stimulus::FromCoordinator { name, epoch } = step.stimulus else { return None };
         let latest = self.latest.entry(step.node).or_default();
@@ -30,7 +34,11 @@ impl Property for StaleCoordinatorHasNoEffect {
             return None;
         }
         let changed = step.before.table.as_ref().is_some_and(|table| table != step.after.table())
-            || step.before.membership != *step.after.membership()
+            || step
+                .before
+                .membership
+                .as_ref()
+                .is_some_and(|membership| membership != step.after.membership())
             || step
                 .effects
                 .iter()

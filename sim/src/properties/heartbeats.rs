@@ -1,6 +1,6 @@
 //! Silence: noticed when it lasts, and not before.
 
-use super::{Cluster, Finding, Incident, Observation, Property, Stimulus};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
 use crate::plan::NodeNumber;
 use crate::words::name;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ struct Terms {
 impl Terms {
     /// Notes what the step tells of the node's term. `None` when it has none.
     fn note(&mut self, step: &Observation<'_>) -> Option<&mut Term> {
-        let Some(epoch) = step.after.coordinates(step.local) else {
+        let Some(epoch) = step.coordinates else {
             self.of.remove(&step.node);
             return None;
         };
@@ -129,6 +129,10 @@ impl Property for NoFalseExpiry {
          (spec S39, I2)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::IN_OFFICE
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let window = step.cluster.window();
         let interval = step.cluster.common.heartbeat_interval;
@@ -180,6 +184,10 @@ impl Property for SilenceDetectedInTime {
          a coordinator that has held office for so long (spec I1, I5, L2, L3)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::IN_OFFICE
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let local = step.local;
         if self.terms.note(step).is_none() {
@@ -196,6 +204,9 @@ impl Property for SilenceDetectedInTime {
 
     fn happened(&mut self, incident: &Incident, cluster: &Cluster<'_>) {
         self.terms.happened(incident, cluster);
+        if let Incident::Ended { node: ended } = incident {
+            self.since.retain(|(node, _), _| node != ended);
+        }
     }
 
     /// Looks at every coordinator's table, once in an interval.

@@ -1,6 +1,6 @@
 //! What ZooKeeper's servers promise together: one history, of which nothing is lost that anybody was told of.
 
-use super::{Finding, Property, ServerStep};
+use super::{Finding, Interest, Property, ServerStep};
 use std::collections::BTreeMap;
 use zeromaster_zookeeper::transaction::Transaction;
 use zeromaster_zookeeper::{ServerMessage, ServerOutput, ServerRecord, Zxid};
@@ -62,6 +62,10 @@ impl Property for OneHistory {
          what the others have."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::SERVED
+    }
+
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
         if step.cluster.servers.len() == 1 || step.after.last_zxid() == step.before {
             return None;
@@ -90,6 +94,10 @@ impl Property for AcknowledgedWritesSurvive {
     fn promise(&self) -> &'static str {
         "A new leader of ZooKeeper has applied everything that any client was told of, and no server tells of what it has \
          not applied."
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::SERVED
     }
 
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! What CONNECTED means.
 
-use super::{Cluster, Finding, Incident, Observation, Property, version_of};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property, version_of};
 use crate::words::name;
 use std::collections::BTreeMap;
 use zeromaster_core::event::ClusterEvent;
@@ -22,12 +22,16 @@ impl Property for ConnectedNodesShareTheFlow {
          S4, S5, I12)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::RECORDING
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         for event in step.events() {
             let ClusterEvent::Transition { before, after, .. } = event else { continue };
             let was = before.as_ref().is_some_and(|before| before.state.is_connected());
             // What an earlier term decided is taken over, and put right by the node's first heartbeat.
-            let decided_here = step.after.coordinates(step.local) == Some(after.version.epoch);
+            let decided_here = step.coordinates == Some(after.version.epoch);
             if was || !after.state.is_connected() || !decided_here {
                 continue;
             }
@@ -74,6 +78,10 @@ impl Property for NewestConnectionWins {
          it (spec S20, S21, I5)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::RECORDING
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let config = step.after.config();
         let own = (config.node.id, config.incarnation);
@@ -102,7 +110,7 @@ impl Property for NewestConnectionWins {
                 ClusterEvent::Transition { before: Some(before), after, .. } => {
                     let ConnectionState::Connecting { attempt } = before.state else { continue };
                     let key = (after.node.id, after.incarnation);
-                    let decided_here = step.after.coordinates(step.local) == Some(after.version.epoch);
+                    let decided_here = step.coordinates == Some(after.version.epoch);
                     if after.state.is_connected()
                         && decided_here
                         && self.completed.get(&key).is_none_or(|completed| *completed < attempt)

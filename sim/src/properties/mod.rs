@@ -61,6 +61,10 @@ impl Cluster<'_> {
         self.machines.get(usize::try_from(node.0).ok()?.checked_sub(1)?)
     }
 
+    pub(crate) fn server(&self, server: u32) -> Option<&ServerMachine> {
+        self.servers.get(usize::try_from(server).ok()?.checked_sub(1)?)
+    }
+
     /// The processes that run and are not held up.
     pub(crate) fn awake(&self) -> impl Iterator<Item = (NodeNumber, &Node)> {
         self.machines.iter().filter_map(|machine| Some((machine.number, &machine.awake()?.node)))
@@ -128,9 +132,45 @@ pub struct Before {
     /// Only of a node that coordinates, or that is told something by an earlier coordinator: to hold on to a table makes
     /// its owner copy it when it changes.
     pub(crate) table: Option<Arc<StatusTable>>,
-    pub(crate) membership: Membership,
+    /// Only of a node that is told something by an earlier coordinator.
+    pub(crate) membership: Option<Membership>,
     /// The term that it held, open or not, and whether it acted under it.
     pub(crate) coordinated: Option<Epoch>,
+}
+
+/// Which steps a property wants to see. In a quiet cluster hardly any step is of interest to hardly anybody, so to ask
+/// first is most of what makes checking cheap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interest(u8);
+
+impl Interest {
+    /// None.
+    pub const NOTHING: Interest = Interest(0);
+    /// Steps of a node in which it records something, or answers a person.
+    pub const RECORDING: Interest = Interest(1);
+    /// Steps of a node that is coordinator or primary, or was when it took its last step.
+    pub const IN_OFFICE: Interest = Interest(1 << 1);
+    /// Steps of a node that hears from a coordinator.
+    pub const COMMANDED: Interest = Interest(1 << 2);
+    /// Steps of ZooKeeper's servers, but for those in which a server hears of no session, says nothing, and applies
+    /// nothing.
+    pub const SERVED: Interest = Interest(1 << 3);
+    /// What a client hears from ZooKeeper.
+    pub const TOLD: Interest = Interest(1 << 4);
+    /// All of them.
+    pub const EVERYTHING: Interest = Interest((1 << 5) - 1);
+
+    /// These steps and those.
+    #[must_use]
+    pub const fn and(self, other: Interest) -> Interest {
+        Interest(self.0 | other.0)
+    }
+
+    /// Whether some step is among both.
+    #[must_use]
+    pub const fn meets(self, other: Interest) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// One step of one node.
@@ -142,6 +182,8 @@ pub struct Observation<'a> {
     pub(crate) stimulus: Stimulus,
     pub(crate) before: &'a Before,
     pub(crate) after: &'a Node,
+    /// The term under which the node acts as coordinator after the step.
+    pub(crate) coordinates: Option<Epoch>,
     pub(crate) effects: &'a [Effect],
     pub(crate) cluster: Cluster<'a>,
 }
@@ -162,8 +204,8 @@ impl<'a> Observation<'a> {
 }
 
 /// What a ZooKeeper server was given in a step.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Heard {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard<'a> {
     /// A client has said something.
     Client {
         /// On this connection.
@@ -172,7 +214,7 @@ pub enum Heard {
     /// A follower has told its leader of sessions that it has heard of.
     Touched {
         /// Which.
-        sessions: Vec<SessionId>,
+        sessions: &'a [SessionId],
     },
     /// A fault expires this session.
     Expire {
@@ -189,7 +231,7 @@ pub struct ServerStep<'a> {
     pub(crate) server: u32,
     /// The time on the server's own clock.
     pub(crate) local: Duration,
-    pub(crate) heard: &'a Heard,
+    pub(crate) heard: Heard<'a>,
     /// The transaction that it had applied last before the step.
     pub(crate) before: Zxid,
     pub(crate) after: &'a Server,
@@ -275,6 +317,9 @@ pub trait Property: Send {
 
     /// What it promises, with the number of the rule it comes from.
     fn promise(&self) -> &'static str;
+
+    /// Which steps it is shown. It has to keep to what such steps tell it.
+    fn interest(&self) -> Interest;
 
     /// A node has taken a step.
     fn stepped(&mut self, _step: &Observation<'_>) -> Option<Finding> {
@@ -374,5 +419,6 @@ mod tests {
         let names: Vec<&str> = safety().iter().map(|property| property.name()).collect();
         assert_eq!(names, SAFETY);
         assert!(safety().iter().all(|property| property.promise().ends_with('.')));
+        assert!(safety().iter().all(|property| property.interest().meets(Interest::EVERYTHING)));
     }
 }

@@ -1,6 +1,6 @@
 //! Who may be Primary Node.
 
-use super::{Cluster, Finding, Incident, Observation, Property};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property};
 use crate::plan::NodeNumber;
 use std::collections::BTreeSet;
 
@@ -18,6 +18,10 @@ impl Property for OneActingPrimary {
 
     fn promise(&self) -> &'static str {
         "At no time two nodes run what belongs on the Primary Node alone (spec S31, I9)."
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::IN_OFFICE
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {

@@ -1,6 +1,7 @@
 //! Nothing changes silently.
 
-use super::{Finding, Observation, Property};
+use super::{Finding, Interest, Observation, Property};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::NodeId;
@@ -21,15 +22,19 @@ impl Property for EveryTransitionRecorded {
          after (spec S33)."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::IN_OFFICE
+    }
+
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let coordinated = step.before.coordinated.is_some()
-            && step.before.coordinated == step.after.coordinates(step.local);
+        let coordinated = step.before.coordinated.is_some() && step.before.coordinated == step.coordinates;
         let before = step.before.table.as_ref().filter(|_| coordinated)?;
         if Arc::ptr_eq(before, step.after.table()) {
             return None;
         }
+        let recorded = recorded(step);
         for node in differing(before, step.after.table()) {
-            if let Some(problem) = unexplained(step, before, node) {
+            if let Some(problem) = unexplained(step, before, recorded.get(&node), node) {
                 return Finding::new(format!("{}'s table changed about {problem}", step.node));
             }
         }
@@ -37,25 +42,61 @@ impl Property for EveryTransitionRecorded {
     }
 }
 
-/// The nodes about which the two tables differ.
+/// The nodes about which the two tables differ. Both are in the order of the nodes, and entries that did not change are
+/// shared, so one walk along both is enough.
 fn differing(before: &StatusTable, after: &StatusTable) -> Vec<NodeId> {
-    let gone = before.iter().filter(|status| after.get(status.node.id).is_none());
-    let new = after.iter().filter(|status| before.get(status.node.id) != Some(status));
-    gone.chain(new).map(|status| status.node.id).collect()
-}
-
-/// Follows the recorded transitions of `node` from the old entry; what is wrong if they do not lead to the new one.
-fn unexplained(step: &Observation<'_>, before: &StatusTable, node: NodeId) -> Option<String> {
-    let mut reached: Option<&Arc<NodeStatus>> = before.get(node);
-    for event in step.events() {
-        let ClusterEvent::Transition { before, after, .. } = event else { continue };
-        if after.node.id == node {
-            if before.as_ref() != reached {
-                return Some(format!("{node}, and the record begins elsewhere"));
-            }
-            reached = Some(after);
+    let mut differing = Vec::new();
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    while let Some(id) = before.peek().into_iter().chain(after.peek()).map(|status| status.node.id).min() {
+        let was = before.next_if(|status| status.node.id == id);
+        let is = after.next_if(|status| status.node.id == id);
+        let same = match (was, is) {
+            (Some(was), Some(is)) => Arc::ptr_eq(was, is) || was == is,
+            (Some(_), None) | (None, Some(_)) | (None, None) => false,
+        };
+        if !same {
+            differing.push(id);
         }
     }
+    differing
+}
+
+/// A chain of recorded transitions of one node.
+struct Recorded<'a> {
+    first_before: Option<&'a Arc<NodeStatus>>,
+    last_after: &'a Arc<NodeStatus>,
+    /// Each begins where the one before it ends.
+    unbroken: bool,
+}
+
+/// The recorded transitions of the step, node by node.
+fn recorded<'a>(step: &Observation<'a>) -> BTreeMap<NodeId, Recorded<'a>> {
+    let mut recorded: BTreeMap<NodeId, Recorded<'a>> = BTreeMap::new();
+    for event in step.events() {
+        let ClusterEvent::Transition { before, after, .. } = event else { continue };
+        recorded
+            .entry(after.node.id)
+            .and_modify(|chain| {
+                chain.unbroken &= before.as_ref() == Some(chain.last_after);
+                chain.last_after = after;
+            })
+            .or_insert(Recorded { first_before: before.as_ref(), last_after: after, unbroken: true });
+    }
+    recorded
+}
+
+/// What is wrong if the recorded transitions of `node` do not lead from the old entry to the new one.
+fn unexplained(
+    step: &Observation<'_>,
+    before: &StatusTable,
+    recorded: Option<&Recorded<'_>>,
+    node: NodeId,
+) -> Option<String> {
+    let was = before.get(node);
+    if recorded.is_some_and(|chain| !chain.unbroken || chain.first_before != was) {
+        return Some(format!("{node}, and the record begins elsewhere"));
+    }
+    let reached = recorded.map_or(was, |chain| Some(chain.last_after));
     let now = step.after.table().get(node);
     // Where removal leaves no tombstone, it leaves nothing.
     let forgotten = now.is_none() && reached.is_some_and(|status| status.state == ConnectionState::Removed);

@@ -1,6 +1,6 @@
 //! What ZooKeeper promises its clients about their sessions.
 
-use super::{Cluster, Finding, Heard, Incident, Property, ServerStep};
+use super::{Cluster, Finding, Heard, Incident, Interest, Property, ServerStep};
 use crate::plan::NodeNumber;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,9 +25,13 @@ impl Property for SessionsOutliveTheirLeases {
          clock; whoever acts under the lease is then the only one."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::SERVED
+    }
+
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
         if let Heard::Expire { session } = step.heard {
-            self.forced.insert(*session);
+            self.forced.insert(session);
         }
         let session = expired(step).find(|session| !self.forced.contains(session))?;
         expired_under_lease(step, session)
@@ -106,7 +110,7 @@ impl NoSessionExpiresEarly {
                 self.attached.insert(*connection, (step.server, *session));
                 self.timeouts.insert(*session, *timeout);
                 // Where it is answered at once, asking for the session was the sign of life.
-                if *step.heard == (Heard::Client { connection: *connection }) {
+                if step.heard == (Heard::Client { connection: *connection }) {
                     self.touched(step, *session);
                 }
             }
@@ -169,9 +173,13 @@ impl Property for NoSessionExpiresEarly {
          and in its present term."
     }
 
+    fn interest(&self) -> Interest {
+        Interest::SERVED
+    }
+
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
         if let Heard::Expire { session } = step.heard {
-            self.forced.insert(*session);
+            self.forced.insert(session);
         }
         // What is due expires before anything else is done.
         let finding = decided(step)
@@ -179,7 +187,7 @@ impl Property for NoSessionExpiresEarly {
             .find_map(|session| self.early(step, session));
         match step.heard {
             Heard::Client { connection } => {
-                let attached = self.attached.get(connection).map(|(_, session)| *session);
+                let attached = self.attached.get(&connection).map(|(_, session)| *session);
                 attached.into_iter().for_each(|session| self.touched(step, session));
             }
             Heard::Touched { sessions } => sessions.iter().for_each(|session| self.touched(step, *session)),
@@ -213,6 +221,10 @@ impl Property for NoClientGoesBack {
     fn promise(&self) -> &'static str {
         "Within one session no reply comes from a state of ZooKeeper before that of an earlier reply, whichever servers \
          the two come from."
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::TOLD
     }
 
     fn told(&mut self, node: NodeNumber, message: &ServerMessage, _cluster: &Cluster<'_>) -> Option<Finding> {

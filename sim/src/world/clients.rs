@@ -1,12 +1,11 @@
 //! The ZooKeeper client in each node's process: what it is given, what it says, and what the node hears of it.
 
-use super::{World, adapter};
+use super::{Event, World, adapter};
 use crate::plan::NodeNumber;
 use crate::time::whole_micros;
 use std::time::Duration;
 use zeromaster_core::coordination::CoordinationEvent;
 use zeromaster_core::identity::Incarnation;
-use zeromaster_core::node::Input;
 use zeromaster_core::time::Instant;
 use zeromaster_zookeeper::{ClientConfig, ClientInput, ClientOutput, LeaseRule, SessionState};
 
@@ -41,14 +40,15 @@ impl World<'_> {
     /// Gives the node's ZooKeeper client an input, and passes on what it says.
     pub(super) fn client_handles(&mut self, node: NodeNumber, input: ClientInput) {
         let now = self.now;
-        let machine = self.machine_mut(node);
-        let local = Duration::from_micros(machine.local(now).as_micros());
-        let Some(process) = &mut machine.process else { return };
-        let mut outputs = Vec::new();
+        let local = Duration::from_micros(self.machine_mut(node).local(now).as_micros());
+        let mut outputs = std::mem::take(&mut self.client_outputs);
+        let Some(process) = &mut self.machine_mut(node).process else { return };
         process.client.handle(local, input, &mut outputs);
-        for output in outputs {
+        process.client_due = process.client.next_deadline();
+        for output in outputs.drain(..) {
             self.client_says(node, output);
         }
+        self.client_outputs = outputs;
         self.schedule(node);
     }
 
@@ -104,6 +104,11 @@ impl World<'_> {
     fn node_hears(&mut self, node: NodeNumber, event: CoordinationEvent) {
         // The buffer is lent to this node's own step while its effects are performed; an answer that is there at once
         // must wait until that step is over.
-        self.deferred_input(node, Input::Coordination(event));
+        let now = self.now;
+        let machine = self.machine_mut(node);
+        if machine.process.is_some() {
+            let incarnation = machine.incarnation;
+            self.queue.push(now, Event::Hears { node, incarnation, event });
+        }
     }
 }

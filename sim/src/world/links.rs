@@ -7,8 +7,8 @@ use super::{Event, World};
 use crate::network::Endpoint;
 use crate::plan::{NodeNumber, Protocol};
 use crate::time::SimTime;
-use std::collections::BTreeMap;
 use std::time::Duration;
+use zeromaster_core::identity::Incarnation;
 use zeromaster_zookeeper::{ClientInput, ClientMessage, ConnectionId, ServerInput, ServerMessage};
 
 /// One direction of a connection.
@@ -59,17 +59,61 @@ impl Link {
 }
 
 /// All connections that one of the two sides still knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Links {
-    of: BTreeMap<ConnectionId, Link>,
+    /// Those of each node, the oldest first; seldom more than one.
+    of: Vec<Vec<(ConnectionId, Link)>>,
 }
+
+impl Links {
+    pub(super) fn new(nodes: u32) -> Self {
+        Links { of: (0..nodes).map(|_| Vec::new()).collect() }
+    }
+
+    /// The number from which the client in the `incarnation`th process on `node` counts its connections.
+    pub(super) fn first_connection(node: NodeNumber, incarnation: Incarnation) -> u64 {
+        (u64::from(node.0) << NODE_SHIFT) | (incarnation.0 << INCARNATION_SHIFT)
+    }
+
+    fn of_node(&mut self, connection: ConnectionId) -> &mut Vec<(ConnectionId, Link)> {
+        &mut self.of[(connection.0 >> NODE_SHIFT) as usize - 1]
+    }
+
+    fn insert(&mut self, connection: ConnectionId, link: Link) {
+        self.of_node(connection).push((connection, link));
+    }
+
+    fn get(&self, connection: ConnectionId) -> Option<&Link> {
+        let links = &self.of[(connection.0 >> NODE_SHIFT) as usize - 1];
+        links.iter().find(|(known, _)| *known == connection).map(|(_, link)| link)
+    }
+
+    fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
+        let links = self.of_node(connection);
+        links.iter_mut().find(|(known, _)| *known == connection).map(|(_, link)| link)
+    }
+
+    fn remove(&mut self, connection: ConnectionId) -> Option<Link> {
+        let links = self.of_node(connection);
+        let index = links.iter().position(|(known, _)| *known == connection)?;
+        Some(links.remove(index).1)
+    }
+
+    /// Every connection, by node, the oldest first.
+    fn iter(&self) -> impl Iterator<Item = &(ConnectionId, Link)> {
+        self.of.iter().flatten()
+    }
+}
+
+const NODE_SHIFT: u32 = 40;
+const INCARNATION_SHIFT: u32 = 20;
 
 impl World<'_> {
     /// A client opens a connection to a server, which it counts from 0.
     pub(super) fn client_opens(&mut self, node: NodeNumber, connection: ConnectionId, server: u32) {
         let (to_server, to_client) = (Lane::default(), Lane::default());
         let link = Link { node, server: server + 1, accepted: false, to_server, to_client };
-        self.links.of.insert(connection, link);
+        self.links.insert(connection, link);
         if let Some(process) = &mut self.machine_mut(node).process {
             process.connections.push(connection);
         }
@@ -80,7 +124,7 @@ impl World<'_> {
 
     /// When something sent now on this connection arrives; `None` if never.
     fn arrival(&mut self, connection: ConnectionId, to_server: bool) -> Option<SimTime> {
-        let link = self.links.of.get_mut(&connection)?;
+        let link = self.links.get_mut(connection)?;
         let (from, to) = link.ends(to_server);
         let latency = self.network.transmit_stream(from, to, Protocol::ZooKeeper);
         link.lane(to_server).arrival(self.now, latency)
@@ -88,7 +132,7 @@ impl World<'_> {
 
     /// Whether what was sent on this connection gets through at the moment of its arrival.
     fn gets_through(&mut self, connection: ConnectionId, to_server: bool) -> bool {
-        let Some(link) = self.links.of.get_mut(&connection) else { return false };
+        let Some(link) = self.links.get_mut(connection) else { return false };
         let (from, to) = link.ends(to_server);
         let lane = link.lane(to_server);
         lane.broken |= self.network.is_cut(from, to, Protocol::ZooKeeper);
@@ -97,7 +141,7 @@ impl World<'_> {
 
     /// The server at the other end.
     fn server_of(&self, connection: ConnectionId) -> Option<u32> {
-        self.links.of.get(&connection).map(|link| link.server)
+        self.links.get(connection).map(|link| link.server)
     }
 
     pub(super) fn connection_arrives(&mut self, connection: ConnectionId) {
@@ -111,7 +155,7 @@ impl World<'_> {
             self.queue.push(at, Event::Opened { connection, accepted });
         }
         if accepted {
-            if let Some(link) = self.links.of.get_mut(&connection) {
+            if let Some(link) = self.links.get_mut(connection) {
                 link.accepted = true;
             }
             self.reaches(server, ServerInput::Opened { connection, address: None });
@@ -142,7 +186,7 @@ impl World<'_> {
         if let Some(at) = self.arrival(connection, true) {
             self.queue.push(at, Event::ClosedByClient { connection });
         }
-        let Some(node) = self.links.of.get(&connection).map(|link| link.node) else { return };
+        let Some(node) = self.links.get(connection).map(|link| link.node) else { return };
         if let Some(process) = &mut self.machine_mut(node).process {
             process.connections.retain(|known| *known != connection);
         }
@@ -161,7 +205,7 @@ impl World<'_> {
             && let Some(server) = self.server_of(connection)
         {
             self.reaches(server, ServerInput::Closed { connection });
-            self.links.of.remove(&connection);
+            self.links.remove(connection);
         }
     }
 
@@ -172,7 +216,7 @@ impl World<'_> {
     }
 
     pub(super) fn server_closes(&mut self, connection: ConnectionId) {
-        if let Some(link) = self.links.of.get_mut(&connection) {
+        if let Some(link) = self.links.get_mut(connection) {
             link.accepted = false;
         }
         if let Some(at) = self.arrival(connection, false) {
@@ -182,7 +226,7 @@ impl World<'_> {
 
     /// The process of `server` has died: every connection to it is closed.
     pub(super) fn connections_end_with(&mut self, server: u32) {
-        let links = self.links.of.iter();
+        let links = self.links.iter();
         let ended: Vec<ConnectionId> = links
             .filter(|(_, link)| link.server == server && link.accepted)
             .map(|(connection, _)| *connection)
@@ -206,7 +250,7 @@ impl World<'_> {
     }
 
     fn forget(&mut self, connection: ConnectionId) {
-        if let Some(link) = self.links.of.remove(&connection)
+        if let Some(link) = self.links.remove(connection)
             && let Some(process) = &mut self.machine_mut(link.node).process
         {
             process.connections.retain(|known| *known != connection);
@@ -215,7 +259,7 @@ impl World<'_> {
 
     /// Hands something to the client, if the process that opened the connection still runs.
     fn reaches_process(&mut self, connection: ConnectionId, input: ClientInput) {
-        let Some(node) = self.links.of.get(&connection).map(|link| link.node) else { return };
+        let Some(node) = self.links.get(connection).map(|link| link.node) else { return };
         let knows = |process: &super::Running| process.connections.contains(&connection);
         if self.machine_mut(node).process.as_ref().is_some_and(knows) {
             if let ClientInput::Message { message, .. } = &input {

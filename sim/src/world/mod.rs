@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::network::{Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
 use crate::properties::{
-    Before, Cluster, Finding, Heard, Incident, Observation, Property, ServerStep, Stimulus, safety,
+    Before, Cluster, Finding, Heard, Incident, Interest, Observation, Property, ServerStep, Stimulus, safety,
 };
 use crate::queue::EventQueue;
 use crate::random::{Stream, Streams};
@@ -26,10 +26,10 @@ use links::Links;
 use peers::PeerLinks;
 use process::{Delivery, DiskContent, Machine, Running};
 use servers::ServerMachine;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use zeromaster_core::coordination::CoordinationRequest;
+use zeromaster_core::coordination::{CoordinationEvent, CoordinationRequest};
 use zeromaster_core::effect::{Effect, Effects};
 use zeromaster_core::identity::{Address, Incarnation};
 use zeromaster_core::message::Message;
@@ -38,11 +38,12 @@ use zeromaster_core::operator::RequestId;
 use zeromaster_core::status::{Epoch, Version};
 use zeromaster_zookeeper::server::peer::{LinkId, Notification, PeerMessage};
 use zeromaster_zookeeper::{
-    Client, ClientInput, ClientMessage, ConnectionId, ServerMessage, ServerOutput, SessionId, Zxid,
+    Client, ClientInput, ClientMessage, ClientOutput, ConnectionId, ServerMessage, ServerOutput, SessionId,
+    Zxid,
 };
 
-/// Clusters up to this size have every node's beliefs about itself checked after each of its steps; the check walks
-/// the node's table.
+/// Clusters up to this size have every node's beliefs about itself checked after each of its steps in which it records
+/// something, and once in every heartbeat interval; the check walks the node's table.
 const INVARIANTS_UP_TO_NODES: u32 = 64;
 
 /// How long handing FlowFiles over takes.
@@ -56,6 +57,8 @@ enum Event {
     Message { from: NodeNumber, to: NodeNumber, message: Message },
     /// A slow process gets to what has reached it.
     Handle { node: NodeNumber, incarnation: Incarnation, delivery: Box<Delivery> },
+    /// A node hears from the ZooKeeper client in its process.
+    Hears { node: NodeNumber, incarnation: Incarnation, event: CoordinationEvent },
     /// A process asked to be woken.
     Wake { node: NodeNumber, incarnation: Incarnation },
     /// A flow is loaded.
@@ -141,21 +144,27 @@ pub(crate) struct World<'a> {
     resume_order: Stream,
     server_resume_order: Stream,
     offload_times: Stream,
-    properties: Vec<Box<dyn Property>>,
-
+    properties: Vec<(Interest, Box<dyn Property>)>,
     violations: Vec<Violation>,
     timeline: Option<Timeline>,
     counts: Counts,
     /// Lent to every node in turn.
     effects: Effects,
+    /// Lent to every server in turn.
+    server_outputs: Vec<ServerOutput>,
+    /// Lent to the step of every server in turn.
+    sessions_heard_of: Vec<SessionId>,
+    /// Lent to every client in turn.
+    client_outputs: Vec<ClientOutput>,
     healed: bool,
 }
 
 impl<'a> World<'a> {
     pub(crate) fn new(scenario: &'a Scenario, setup: &'a Setup, seed: u64, timeline: bool) -> World<'a> {
         let streams = Streams::new(seed);
-        let machines =
-            (1..=scenario.nodes).map(|number| machine(scenario, streams, NodeNumber(number))).collect();
+        let machines = (1..=scenario.nodes)
+            .map(|number| machine(scenario, setup, streams, NodeNumber(number)))
+            .collect();
         let servers = (1..=scenario.zookeeper.servers)
             .map(|number| ServerMachine::new(scenario, streams, number))
             .collect();
@@ -167,8 +176,8 @@ impl<'a> World<'a> {
             network: Network::new(streams, scenario.latency),
             machines,
             servers,
-            links: Links::default(),
-            peers: PeerLinks::default(),
+            links: Links::new(scenario.nodes),
+            peers: PeerLinks::new(scenario.zookeeper.servers),
             session_timeout: setup.negotiated_timeout(scenario),
             streams,
             forced_expiries: BTreeMap::new(),
@@ -180,16 +189,18 @@ impl<'a> World<'a> {
             resume_order: streams.stream("order on resuming"),
             server_resume_order: streams.stream("order on resuming a server"),
             offload_times: streams.stream("offload times"),
-            properties: safety(),
-
+            properties: safety().into_iter().map(|property| (property.interest(), property)).collect(),
             violations: Vec::new(),
             timeline: timeline.then(|| Timeline::new(notes::header(scenario, seed))),
             counts: Counts::default(),
             effects: Effects::new(),
+            server_outputs: Vec::new(),
+            sessions_heard_of: Vec::new(),
+            client_outputs: Vec::new(),
             healed: false,
         };
         if let Some(always) = &scenario.expect.always {
-            world.properties.retain(|property| always.contains(property.name()));
+            world.properties.retain(|(_, property)| always.contains(property.name()));
         }
         for server in 1..=scenario.zookeeper.servers {
             world.schedule_server(server);
@@ -242,12 +253,10 @@ impl<'a> World<'a> {
 
     /// Asks every property for what no single step shows.
     pub(crate) fn look(&mut self) {
-        let mut properties = std::mem::take(&mut self.properties);
-        for property in &mut properties {
-            let finding = property.looked(&self.cluster());
-            self.found(property.name(), finding);
+        if self.scenario.nodes <= INVARIANTS_UP_TO_NODES {
+            self.cluster().awake().for_each(|(_, node)| node.check_invariants());
         }
-        self.properties = properties;
+        self.ask(Interest::EVERYTHING, |property, cluster| property.looked(cluster));
     }
 
     /// The cluster, to look at.
@@ -267,6 +276,9 @@ impl<'a> World<'a> {
         match event {
             Event::Message { from, to, message } => self.message_arrives(from, to, message),
             Event::Handle { node, incarnation, delivery } => self.handle_late(node, incarnation, *delivery),
+            Event::Hears { node, incarnation, event } => {
+                self.handle_late(node, incarnation, Delivery::Node(Input::Coordination(event)));
+            }
             Event::Wake { node, incarnation } => self.wake(node, incarnation),
             Event::Loaded { node, incarnation, attempt, result } => {
                 self.deliver_to_run(node, incarnation, Input::FlowLoaded { attempt, result });
@@ -310,21 +322,8 @@ impl<'a> World<'a> {
         let id = config.node.id;
         let core = Node::new(Arc::new(config), machine.disk.flow.clone());
         let core = core.unwrap_or_else(|error| unreachable!("the configuration was checked before: {error}"));
-        let first_connection = (u64::from(node.0) << 40) | (incarnation.0 << 20);
-        machine.process = Some(Running {
-            node: core,
-            client: Client::new(client_config, first_connection),
-            connections: Vec::new(),
-            pause: None,
-            buffer: VecDeque::new(),
-            wakes_at: None,
-            latest_epoch: Epoch::NONE,
-            busy_until: now,
-            lease_until: None,
-            lease_wanted: false,
-            session_since: None,
-            connected_since: None,
-        });
+        let first_connection = Links::first_connection(node, incarnation);
+        machine.process = Some(Running::new(core, Client::new(client_config, first_connection), now));
         self.note_node(node, "starts", |_| {
             if incarnation.0 == 1 { String::new() } else { format!("again, run {}", incarnation.0) }
         });
@@ -346,12 +345,8 @@ impl<'a> World<'a> {
             return;
         }
         self.counts.messages += 1;
-        let from = self.address_of(from);
+        let from = self.machine_mut(from).address.clone();
         self.deliver(to, Delivery::Node(Input::Received { from, message }));
-    }
-
-    fn address_of(&self, node: NodeNumber) -> Address {
-        Address { host: setup::host(node), port: self.setup.common().node.socket.port }
     }
 
     fn deliver_to_run(&mut self, node: NodeNumber, incarnation: Incarnation, input: Input) {
@@ -424,9 +419,8 @@ impl<'a> World<'a> {
         let machine = self.machine_mut(node);
         let local = machine.local(now);
         let Some(process) = &machine.process else { return };
-        let client_due =
-            process.client.next_deadline().is_some_and(|at| at <= Duration::from_micros(local.as_micros()));
-        let node_due = process.node.next_deadline().is_some_and(|(at, _)| at <= local);
+        let client_due = process.client_due.is_some_and(|at| at <= Duration::from_micros(local.as_micros()));
+        let node_due = process.node_due.is_some_and(|at| at <= local);
         if client_due {
             self.deliver(node, Delivery::Client(ClientInput::Wakeup));
         }
@@ -442,8 +436,8 @@ impl<'a> World<'a> {
         let machine = self.machine_mut(node);
         let incarnation = machine.incarnation;
         let Some(process) = &machine.process else { return };
-        let deadline = process.node.next_deadline().map(|(at, _)| at.as_micros());
-        let client = process.client.next_deadline().map(micros_up);
+        let deadline = process.node_due.map(|at| at.as_micros());
+        let client = process.client_due.map(micros_up);
         let Some(local) = deadline.into_iter().chain(client).min() else { return };
         // A slow process gets to it late.
         let at = machine.clock.sim_time_of(local).max(now).max(process.busy_until);
@@ -459,6 +453,7 @@ impl<'a> World<'a> {
     fn node_handles(&mut self, node: NodeNumber, input: Input) {
         let stimulus = stimulus(&input);
         let now = self.now;
+        let checks_invariants = self.scenario.nodes <= INVARIANTS_UP_TO_NODES;
         let mut effects = std::mem::take(&mut self.effects);
         let machine = self.machine_mut(node);
         let local = machine.local(now);
@@ -473,23 +468,26 @@ impl<'a> World<'a> {
             }
             Stimulus::Heartbeat { .. } | Stimulus::Other => false,
         };
-        let coordinated = process.node.coordinates(local);
+        let coordinated = if process.in_office { process.node.coordinates(local) } else { None };
         let before = Before {
             table: (is_stale || coordinated.is_some()).then(|| process.node.table().clone()),
-            membership: process.node.membership().clone(),
+            membership: is_stale.then(|| process.node.membership().clone()),
             coordinated,
         };
         process.node.handle(local, input, &mut effects);
+        process.node_due = process.node.next_deadline().map(|(at, _)| at);
         process.connected_since = match (process.node.membership().is_connected(), process.connected_since) {
             (true, since) => since.or(Some(now)),
             (false, _) => None,
         };
-        if self.scenario.nodes <= INVARIANTS_UP_TO_NODES
-            && let Some(process) = &self.machine_mut(node).process
-        {
+        let coordinates = process.node.coordinates(local);
+        let in_office = coordinates.is_some() || process.node.is_primary(local).is_some();
+        let kinds = kinds(stimulus, process.in_office || in_office, &effects);
+        process.in_office = in_office;
+        if checks_invariants && kinds.meets(Interest::RECORDING) {
             process.node.check_invariants();
         }
-        self.observe(node, local, stimulus, &before, &effects);
+        self.observe(node, local, kinds, stimulus, coordinates, &before, &effects);
         let incarnation = self.machine_mut(node).incarnation;
         for effect in effects.drain() {
             self.perform(node, incarnation, effect);
@@ -499,54 +497,67 @@ impl<'a> World<'a> {
         self.schedule(node);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all that makes up one step")]
     fn observe(
         &mut self,
         node: NodeNumber,
         local: zeromaster_core::time::Instant,
+        kinds: Interest,
         stimulus: Stimulus,
+        coordinates: Option<Epoch>,
         before: &Before,
         effects: &Effects,
     ) {
-        let mut properties = std::mem::take(&mut self.properties);
-        for property in &mut properties {
-            let cluster = self.cluster();
+        self.ask(kinds, |property, cluster| {
             let running = cluster.machine(node).and_then(|machine| machine.process.as_ref());
-            let Some(after) = running.map(|running| &running.node) else { break };
-            let effects = effects.as_slice();
-            let finding =
-                property.stepped(&Observation { node, local, stimulus, before, after, effects, cluster });
-            self.found(property.name(), finding);
-        }
-        self.properties = properties;
+            let (after, effects) = (&running?.node, effects.as_slice());
+            let step =
+                Observation { node, local, stimulus, before, after, coordinates, effects, cluster: *cluster };
+            property.stepped(&step)
+        });
     }
 
     /// Lets the properties look at what a server has done.
-    fn observe_server(&mut self, server: u32, heard: &Heard, before: Zxid, outputs: &[ServerOutput]) {
-        let mut properties = std::mem::take(&mut self.properties);
-        for property in &mut properties {
-            let machine = self.server(server);
-            let (local, after, cluster) = (machine.local(self.now), &machine.server, self.cluster());
-            let step = ServerStep { server, local, heard, before, after, outputs, cluster };
-            let finding = property.served(&step);
-            self.found(property.name(), finding);
+    fn observe_server(&mut self, server: u32, heard: Heard<'_>, before: Zxid, outputs: &[ServerOutput]) {
+        let machine = self.server(server);
+        if heard == Heard::Other && outputs.is_empty() && machine.server.last_zxid() == before {
+            return;
         }
-        self.properties = properties;
+        let local = machine.local(self.now);
+        self.ask(Interest::SERVED, |property, cluster| {
+            let after = &cluster.server(server)?.server;
+            property.served(&ServerStep { server, local, heard, before, after, outputs, cluster: *cluster })
+        });
     }
 
     /// Lets the properties look at what a client is told.
     fn observe_told(&mut self, node: NodeNumber, message: &ServerMessage) {
-        let mut properties = std::mem::take(&mut self.properties);
-        for property in &mut properties {
-            let finding = property.told(node, message, &self.cluster());
-            self.found(property.name(), finding);
-        }
-        self.properties = properties;
+        self.ask(Interest::TOLD, |property, cluster| property.told(node, message, cluster));
     }
 
     pub(super) fn happened(&mut self, incident: &Incident) {
+        self.ask(Interest::EVERYTHING, |property, cluster| {
+            property.happened(incident, cluster);
+            None
+        });
+    }
+
+    /// Shows something to the properties to which it is of interest.
+    fn ask(
+        &mut self,
+        kinds: Interest,
+        mut show: impl FnMut(&mut dyn Property, &Cluster<'_>) -> Option<Finding>,
+    ) {
+        if !kinds.meets(Interest::EVERYTHING) {
+            return;
+        }
         let mut properties = std::mem::take(&mut self.properties);
-        for property in &mut properties {
-            property.happened(incident, &self.cluster());
+        for (interest, property) in &mut properties {
+            if interest.meets(kinds)
+                && let Some(finding) = show(&mut **property, &self.cluster())
+            {
+                self.found(property.name(), Some(finding));
+            }
         }
         self.properties = properties;
     }
@@ -622,25 +633,16 @@ impl<'a> World<'a> {
             self.queue.push(self.now + first, Event::Message { from, to, message });
         }
     }
-
-    fn deferred_input(&mut self, node: NodeNumber, input: Input) {
-        let now = self.now;
-        let machine = self.machine_mut(node);
-        let incarnation = machine.incarnation;
-        if machine.process.is_some() {
-            self.queue
-                .push(now, Event::Handle { node, incarnation, delivery: Box::new(Delivery::Node(input)) });
-        }
-    }
 }
 
-fn machine(scenario: &Scenario, streams: Streams, number: NodeNumber) -> Machine {
+fn machine(scenario: &Scenario, setup: &Setup, streams: Streams, number: NodeNumber) -> Machine {
     // Nobody's clock starts at zero, and no two at the same value.
     let offset =
         streams.indexed("clock offset", u64::from(number.0), 0).between(1_000_000, 1_000_000_000_000);
     let flow = Arc::new(setup::flow(scenario.flows.of_node(number)));
     Machine {
         number,
+        address: Address { host: setup::host(number), port: setup.common().node.socket.port },
         clock: Clock::new(SimTime::ZERO, offset),
         disk: DiskContent::new(Machine::fresh_id(number, 0), flow),
         incarnation: Incarnation(0),
@@ -653,7 +655,22 @@ fn machine(scenario: &Scenario, streams: Streams, number: NodeNumber) -> Machine
 
 /// Whole microseconds, rounded up: woken before its time, a machine would have nothing to do.
 fn micros_up(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
+    let below_a_second = u64::from(duration.subsec_nanos().div_ceil(1_000));
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(below_a_second)
+}
+
+/// Which kinds of steps this one is.
+fn kinds(stimulus: Stimulus, in_office: bool, effects: &Effects) -> Interest {
+    let commanded = matches!(stimulus, Stimulus::FromCoordinator { .. });
+    let records = |effect: &Effect| matches!(effect, Effect::Record(_) | Effect::Reply { .. });
+    let mut kinds = if commanded { Interest::COMMANDED } else { Interest::NOTHING };
+    if in_office {
+        kinds = kinds.and(Interest::IN_OFFICE);
+    }
+    if effects.as_slice().iter().any(records) {
+        kinds = kinds.and(Interest::RECORDING);
+    }
+    kinds
 }
 
 fn stimulus(input: &Input) -> Stimulus {

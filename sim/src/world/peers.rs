@@ -6,19 +6,54 @@ use super::{Event, World};
 use crate::network::Endpoint;
 use crate::plan::Protocol;
 use crate::time::SimTime;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use zeromaster_zookeeper::ServerInput;
 use zeromaster_zookeeper::server::peer::{LinkId, Notification, PeerMessage};
 
 /// One direction of a link: from a server, to a server.
 type Way = (u32, u32, LinkId);
 
-/// All links that there ever were, each direction apart. There are as many as servers have joined leaders.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PeerLinks {
-    lanes: BTreeMap<Way, Lane>,
+/// One direction of a link.
+#[derive(Clone, Copy, Debug, Default)]
+struct PeerLane {
+    lane: Lane,
     /// The sender has closed it, or knows that it is closed: it sends nothing more.
-    ended: BTreeSet<Way>,
+    ended: bool,
+}
+
+/// All links that there ever were, each direction apart. There are as many as servers have joined leaders.
+#[derive(Clone, Debug)]
+pub(super) struct PeerLinks {
+    servers: u32,
+    /// From each server to each other one; the newest, which nearly all messages are for, come last.
+    lanes: Vec<Vec<(LinkId, PeerLane)>>,
+}
+
+impl PeerLinks {
+    pub(super) fn new(servers: u32) -> Self {
+        let pairs = (0..u64::from(servers) * u64::from(servers)).map(|_| Vec::new());
+        PeerLinks { servers, lanes: pairs.collect() }
+    }
+
+    fn lane(&mut self, (from, to, link): Way) -> &mut PeerLane {
+        let lanes = &mut self.lanes[((from - 1) * self.servers + to - 1) as usize];
+        let known = lanes.iter().rposition(|(known, _)| *known == link);
+        let index = known.unwrap_or_else(|| {
+            lanes.push((link, PeerLane::default()));
+            lanes.len() - 1
+        });
+        &mut lanes[index].1
+    }
+
+    /// The links of `server`, each with who is at its other end, in that order.
+    fn of(&self, server: u32) -> BTreeSet<(u32, LinkId)> {
+        let others = (1..=self.servers).flat_map(|other| [(server, other, other), (other, server, other)]);
+        let lanes = others.flat_map(|(from, to, other)| {
+            let lanes = &self.lanes[((from - 1) * self.servers + to - 1) as usize];
+            lanes.iter().map(move |(link, _)| (other, *link))
+        });
+        lanes.collect()
+    }
 }
 
 impl World<'_> {
@@ -58,8 +93,8 @@ impl World<'_> {
     /// `from` closes the link, after what it has sent on it; what is on its way to it is lost.
     pub(super) fn close_peer(&mut self, from: u32, to: u32, link: LinkId) {
         let at = self.peer_arrival((from, to, link));
-        self.peers.ended.insert((from, to, link));
-        self.peers.lanes.entry((to, from, link)).or_default().broken = true;
+        self.peers.lane((from, to, link)).ended = true;
+        self.peers.lane((to, from, link)).lane.broken = true;
         if let Some(at) = at {
             self.queue.push(at, Event::PeerClosed { from, to, link });
         }
@@ -67,29 +102,21 @@ impl World<'_> {
 
     pub(super) fn peer_closed(&mut self, from: u32, to: u32, link: LinkId) {
         if self.peer_gets_through((from, to, link)) {
-            self.peers.ended.insert((to, from, link));
+            self.peers.lane((to, from, link)).ended = true;
             self.reaches(to, ServerInput::PeerClosed { from, link });
         }
     }
 
     /// The process of `server` has died: its side of every link is closed.
     pub(super) fn peer_links_end_with(&mut self, server: u32) {
-        let ways = self.peers.lanes.keys();
-        let others: BTreeSet<(u32, LinkId)> = ways
-            .filter_map(|(from, to, link)| match (*from == server, *to == server) {
-                (true, _) => Some((*to, *link)),
-                (false, true) => Some((*from, *link)),
-                (false, false) => None,
-            })
-            .collect();
-        for (other, link) in others {
+        for (other, link) in self.peers.of(server) {
             self.close_peer(server, other, link);
         }
     }
 
     /// When something sent now on this link arrives; `None` if never.
     fn peer_arrival(&mut self, way: Way) -> Option<SimTime> {
-        if self.peers.ended.contains(&way) {
+        if self.peers.lane(way).ended {
             return None;
         }
         let (from, to, _) = way;
@@ -98,14 +125,14 @@ impl World<'_> {
             Endpoint::ZooKeeper(to),
             Protocol::Ensemble,
         );
-        self.peers.lanes.entry(way).or_default().arrival(self.now, latency)
+        self.peers.lane(way).lane.arrival(self.now, latency)
     }
 
     /// Whether what was sent on this link gets through at the moment of its arrival.
     fn peer_gets_through(&mut self, way: Way) -> bool {
         let (from, to, _) = way;
         let parted = self.is_parted(from, to);
-        let lane = self.peers.lanes.entry(way).or_default();
+        let lane = &mut self.peers.lane(way).lane;
         lane.broken |= parted;
         !lane.broken
     }

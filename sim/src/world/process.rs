@@ -6,9 +6,10 @@ use crate::random::Stream;
 use crate::time::SimTime;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use zeromaster_core::effect::Durable;
 use zeromaster_core::flow::DataFlow;
-use zeromaster_core::identity::{Incarnation, NodeId};
+use zeromaster_core::identity::{Address, Incarnation, NodeId};
 use zeromaster_core::node::{Input, Node};
 use zeromaster_core::status::Epoch;
 use zeromaster_core::time::Instant;
@@ -83,12 +84,43 @@ pub(crate) struct Running {
     pub(crate) session_since: Option<SimTime>,
     /// Since when it is a member without a break.
     pub(crate) connected_since: Option<SimTime>,
+    /// Whether it was coordinator or primary when it took its last step.
+    pub(crate) in_office: bool,
+    /// When the node wants to be woken, as of its last step.
+    pub(crate) node_due: Option<Instant>,
+    /// When its client wants to be woken, as of its last step.
+    pub(crate) client_due: Option<Duration>,
+}
+
+impl Running {
+    /// A process that has just been started.
+    pub(crate) fn new(node: Node, client: Client, now: SimTime) -> Self {
+        Running {
+            node_due: node.next_deadline().map(|(at, _)| at),
+            client_due: client.next_deadline(),
+            node,
+            client,
+            connections: Vec::new(),
+            pause: None,
+            buffer: VecDeque::new(),
+            wakes_at: None,
+            latest_epoch: Epoch::NONE,
+            busy_until: now,
+            lease_until: None,
+            lease_wanted: false,
+            session_since: None,
+            connected_since: None,
+            in_office: false,
+        }
+    }
 }
 
 /// One machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) number: NodeNumber,
+    /// Where its process listens.
+    pub(crate) address: Address,
     pub(crate) clock: Clock,
     pub(crate) disk: DiskContent,
     /// How many processes have been started here.

@@ -154,16 +154,19 @@ impl World<'_> {
     /// Gives the server an input, and performs what it wants done.
     pub(super) fn server_handles(&mut self, server: u32, input: ServerInput) {
         let now = self.now;
-        let heard = heard(&input);
+        let mut sessions = std::mem::take(&mut self.sessions_heard_of);
+        let mut outputs = std::mem::take(&mut self.server_outputs);
+        let heard = heard(&input, &mut sessions);
         let machine = self.server_mut(server);
         let (local, before) = (machine.local(now), machine.server.last_zxid());
-        let mut outputs = Vec::new();
         machine.server.handle(local, input, &mut outputs);
-        self.observe_server(server, &heard, before, &outputs);
-        for output in outputs {
+        self.observe_server(server, heard, before, &outputs);
+        for output in outputs.drain(..) {
             self.server_says(server, output);
         }
         self.schedule_server(server);
+        self.server_outputs = outputs;
+        self.sessions_heard_of = sessions;
     }
 
     /// The time that a server waited for has come, unless something else came first.
@@ -340,15 +343,19 @@ impl World<'_> {
     }
 }
 
-fn heard(input: &ServerInput) -> Heard {
+/// What the properties are told of `input`, in `sessions` where it tells of some.
+fn heard<'a>(input: &ServerInput, sessions: &'a mut Vec<SessionId>) -> Heard<'a> {
+    sessions.clear();
     match input {
         ServerInput::Message { connection, .. } => Heard::Client { connection: *connection },
         ServerInput::ExpireSession { session } => Heard::Expire { session: *session },
         ServerInput::Peer { message: PeerMessage::Pong { touched }, .. } => {
-            Heard::Touched { sessions: touched.iter().map(|(session, _)| *session).collect() }
+            sessions.extend(touched.iter().map(|(session, _)| *session));
+            Heard::Touched { sessions }
         }
         ServerInput::Peer { message: PeerMessage::Revalidate { session, .. }, .. } => {
-            Heard::Touched { sessions: vec![*session] }
+            sessions.push(*session);
+            Heard::Touched { sessions }
         }
         ServerInput::Opened { .. }
         | ServerInput::Closed { .. }
