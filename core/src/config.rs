@@ -21,6 +21,13 @@ pub const TRY_LATER_MAX: Duration = Duration::from_secs(60);
 /// How often an order is sent before the coordinator gives up (spec 1.9).
 pub const ORDER_ATTEMPTS: u32 = 10;
 
+/// Clusters of more known nodes than these are told of changes of status together, not one by one: to tell everybody of
+/// everybody's change at once takes as many messages as pairs of nodes. NiFi tells each at once, whatever the size.
+pub const TOLD_AT_ONCE_UP_TO: usize = 64;
+
+/// For how long a coordinator of so many nodes gathers changes before it tells them.
+pub const CHANGES_GATHERED_FOR: Duration = Duration::from_millis(100);
+
 /// How long the coordinator waits for an order's acknowledgement before it sends it again (spec 1.9).
 pub const ORDER_PAUSE: Duration = Duration::from_secs(5);
 

@@ -125,7 +125,6 @@ impl FlowElection {
         } else {
             Ballot::NoFlow
         };
-        self.check_invariants();
         Outcome { ballot, elected: self.elected.clone() }
     }
 
@@ -295,7 +294,9 @@ mod tests {
     }
 
     fn vote(election: &mut FlowElection, seconds: u64, node: u128, name: &str) -> Outcome {
-        election.vote(at(seconds), NodeId(node), Some(&flow(name)))
+        let outcome = election.vote(at(seconds), NodeId(node), Some(&flow(name)));
+        election.check_invariants();
+        outcome
     }
 
     fn name(flow: Option<&Arc<DataFlow>>) -> Option<&str> {

@@ -230,6 +230,8 @@ pub enum Message {
         /// What was decided.
         status: Arc<NodeStatus>,
     },
+    /// The same for many changes at once, in large clusters.
+    NodeStatusChanges(Arc<StatusChanges>),
     /// A node tells the coordinator at once what its next heartbeat would report: it cannot load the flow, it stops,
     /// it is offloaded. (NiFi uses NODE_STATUS_CHANGE in this direction too.)
     NodeReport {
@@ -271,6 +273,19 @@ pub enum Message {
     },
 }
 
+/// What a coordinator has decided in a short time, told at once.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct StatusChanges {
+    /// The coordinator's term.
+    pub epoch: Epoch,
+    /// The newest decision about each node that was decided about, in the order of the decisions.
+    pub statuses: Vec<Arc<NodeStatus>>,
+    /// The coordinator's table before these changes, and after them. They never cross a wire: where thousands of nodes
+    /// live in one process, who holds the very table before takes the one after over, and nobody changes a copy.
+    #[serde(skip)]
+    pub tables: Option<(Arc<StatusTable>, Arc<StatusTable>)>,
+}
+
 impl Message {
     /// NiFi's name of the message type, or ours where NiFi has none.
     #[must_use]
@@ -284,7 +299,7 @@ impl Message {
             Message::Acknowledgement { .. } => "ACKNOWLEDGEMENT",
             Message::Heartbeat(_) => "HEARTBEAT",
             Message::HeartbeatResponse { .. } => "HEARTBEAT_RESPONSE",
-            Message::NodeStatusChange { .. } => "NODE_STATUS_CHANGE",
+            Message::NodeStatusChange { .. } | Message::NodeStatusChanges(_) => "NODE_STATUS_CHANGE",
             Message::NodeReport { .. } => "NODE_REPORT",
             Message::NotCoordinator { .. } => "NOT_COORDINATOR",
             Message::OperatorRequest { .. } => "OPERATOR_REQUEST",
@@ -294,11 +309,12 @@ impl Message {
 
     /// The term of office that a message *from a coordinator* was sent under; `None` for the others.
     #[must_use]
-    pub const fn coordinator_epoch(&self) -> Option<Epoch> {
+    pub fn coordinator_epoch(&self) -> Option<Epoch> {
         match self {
             Message::ConnectionResponse { epoch, .. }
             | Message::HeartbeatResponse { epoch, .. }
             | Message::NodeStatusChange { epoch, .. } => Some(*epoch),
+            Message::NodeStatusChanges(changes) => Some(changes.epoch),
             Message::Order { version, .. } => Some(version.epoch),
             Message::ConnectionRequest(_)
             | Message::Acknowledgement { .. }

@@ -66,11 +66,17 @@ impl StatusTable {
     /// The entries of `self` that would change `other`: the answer to a heartbeat.
     #[must_use]
     pub fn newer_than(&self, other: &StatusTable) -> Vec<Arc<NodeStatus>> {
-        let news = self.entries.iter().filter(|(id, mine)| match other.entries.get(id) {
-            Some(theirs) => !Arc::ptr_eq(mine, theirs) && mine.supersedes(theirs),
-            None => true,
-        });
-        news.map(|(_, status)| status.clone()).collect()
+        // Both are in the order of the ids, so one walk along both is enough.
+        let mut theirs = other.entries.values().peekable();
+        let mut news = Vec::new();
+        for mine in self.entries.values() {
+            while theirs.next_if(|theirs| theirs.node.id < mine.node.id).is_some() {}
+            let known = theirs.next_if(|theirs| theirs.node.id == mine.node.id);
+            if known.is_none_or(|known| !Arc::ptr_eq(mine, known) && mine.supersedes(known)) {
+                news.push(mine.clone());
+            }
+        }
+        news
     }
 
     /// The nodes that are CONNECTED, ordered by id.

@@ -67,10 +67,11 @@ impl Office {
         // Runs on one machine are numbered, whatever id they propose: a later one has the addresses by now.
         let is_successor = |other: &Arc<NodeStatus>| {
             other.node.id != request.node.id
-                && other.node.is_logically_equal(&request.node)
                 && other.incarnation > request.incarnation
+                && other.node.is_logically_equal(&request.node)
         };
-        if desk.table.iter().any(is_successor) {
+        // Mostly nobody has run more often, and nobody has to be looked at.
+        if self.latest_run > request.incarnation && desk.table.iter().any(is_successor) {
             return true;
         }
         let Some(answered) = self.asked.get(&request.node.id).copied() else { return false };

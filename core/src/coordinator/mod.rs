@@ -1,6 +1,7 @@
 //! A term of office as Cluster Coordinator: what exists only while a node coordinates, from the first look into
 //! ZooKeeper to the day it is given up. It joins the concerns that do not know each other.
 
+mod announcements;
 mod connection;
 mod exclusion;
 mod heartbeats;
@@ -8,7 +9,7 @@ mod monitor;
 mod operator;
 mod orders;
 
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, TOLD_AT_ONCE_UP_TO};
 use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, child};
 use crate::discovery::{parse_member, well_known};
 use crate::effect::Effects;
@@ -25,6 +26,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use announcements::Announcements;
 use heartbeats::Stored;
 use operator::{Commit, RequestKey};
 use orders::{Due, Orders};
@@ -104,6 +106,9 @@ pub(crate) struct Office {
     /// The connection request that a node's CONNECTING answers.
     asked: BTreeMap<NodeId, (Incarnation, u64)>,
     orders: Orders,
+    announcements: Announcements,
+    /// The highest number of a run that the table ever showed in this term.
+    latest_run: Incarnation,
     commits: BTreeMap<NodeId, Commit>,
     handled: VecDeque<RequestKey>,
     /// From when on silence counts: nobody can have heartbeated to this term before.
@@ -138,6 +143,8 @@ impl Office {
             changed_at: BTreeMap::new(),
             asked: BTreeMap::new(),
             orders: Orders::default(),
+            announcements: Announcements::default(),
+            latest_run: desk.table.iter().map(|status| status.incarnation).max().unwrap_or_default(),
             commits: BTreeMap::new(),
             handled: VecDeque::new(),
             counted_from: desk.now,
@@ -203,7 +210,7 @@ impl Office {
             ClusterFlow::Voting(election) => election.deadline(),
             ClusterFlow::Known(_) => None,
         };
-        [phase, election, self.orders.next_at()].into_iter().flatten().min()
+        [phase, election, self.orders.next_at(), self.announcements.due_at()].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -218,6 +225,20 @@ impl Office {
         {
             self.tick(desk, tick_at);
             self.phase = Phase::Open { tick_at: desk.now + desk.config.heartbeat_interval };
+        }
+        if self.announcements.due_at().is_some_and(|at| at <= desk.now) {
+            self.announce(desk);
+        }
+    }
+
+    /// Tells everybody what was gathered.
+    pub(crate) fn announce(&mut self, desk: &mut Desk<'_>) {
+        let Some(changes) = self.announcements.take(self.epoch, desk.table) else { return };
+        let me = desk.config.node.id;
+        for other in desk.table.iter() {
+            if other.node.id != me && other.state != ConnectionState::Removed {
+                desk.effects.send(&other.node.socket, Message::NodeStatusChanges(changes.clone()));
+            }
         }
     }
 
@@ -474,13 +495,24 @@ impl Office {
         let version = self.decided();
         let before = desk.table.get(node.id).cloned();
         let after = Arc::new(NodeStatus { node: node.clone(), incarnation, state: state(version), version });
+        let gathers = desk.table.len() > TOLD_AT_ONCE_UP_TO;
+        if gathers {
+            self.announcements.before_decision(desk.table);
+        }
+        self.latest_run = self.latest_run.max(incarnation);
         let newest = Arc::make_mut(desk.table).merge(&after);
         assert!(newest, "a coordinator's new decision supersedes everything it knows");
         self.orders.cancel(node.id);
         self.changed_at.insert(node.id, desk.now);
         desk.effects.record(ClusterEvent::Transition { before, after: after.clone(), severity, text });
-        self.broadcast(desk, &after);
+        if gathers {
+            self.tell_later(desk, &after);
+        } else {
+            self.announcements.table_changed();
+            self.broadcast(desk, &after);
+        }
         if !desk.config.rules.removal_leaves_tombstone && after.state == ConnectionState::Removed {
+            self.announcements.table_changed();
             Arc::make_mut(desk.table).forget(node.id);
         }
         version
@@ -498,6 +530,15 @@ impl Office {
         }
     }
 
+    /// Tells everybody soon. A node that is removed is told at once: nobody tells it anything later.
+    fn tell_later(&mut self, desk: &mut Desk<'_>, status: &Arc<NodeStatus>) {
+        if status.state == ConnectionState::Removed && status.node.id != desk.config.node.id {
+            let message = Message::NodeStatusChange { epoch: self.epoch, status: status.clone() };
+            desk.effects.send(&status.node.socket, message);
+        }
+        self.announcements.gather(desk.now, status.clone());
+    }
+
     /// Takes in what an earlier term decided and this one did not know, or this one before an interruption.
     fn adopt(&mut self, desk: &mut Desk<'_>, status: &Arc<NodeStatus>) {
         let known = desk.table.get(status.node.id);
@@ -505,6 +546,8 @@ impl Office {
             self.leaving = Some(Resignation::Deposed);
         } else if known.is_none_or(|known| status.supersedes(known)) && status.version <= self.decided() {
             let before = known.cloned();
+            self.announcements.table_changed();
+            self.latest_run = self.latest_run.max(status.incarnation);
             Arc::make_mut(desk.table).merge(status);
             self.changed_at.insert(status.node.id, desk.now);
             let old = before.as_ref().map_or("[Unknown Node]", |before| before.state.name());

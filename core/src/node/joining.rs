@@ -7,7 +7,9 @@ use crate::effect::{Durable, Effect, Effects};
 use crate::event::ClusterEvent;
 use crate::flow::{DataFlow, inherit};
 use crate::identity::{Address, Incarnation};
-use crate::message::{ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind};
+use crate::message::{
+    ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind, StatusChanges,
+};
 use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
 use crate::time::Instant;
 use alloc::string::ToString;
@@ -222,6 +224,30 @@ impl Node {
             Arc::make_mut(&mut self.table).forget(status.node.id);
         }
         self.own_status_told(now, status, effects);
+    }
+
+    /// The same for many at once.
+    pub(super) fn statuses_told(&mut self, now: Instant, changes: &StatusChanges, effects: &mut Effects) {
+        let as_it_was = changes.tables.as_ref().filter(|(before, _)| Arc::ptr_eq(before, &self.table));
+        match as_it_was {
+            // What others decided in a term that this node does not hold, and has heard of, is believable.
+            Some((_, after)) if changes.epoch <= self.known_epoch && changes.epoch != self.decided.epoch => {
+                self.table = after.clone();
+                let me = self.config.node.id;
+                for status in changes.statuses.iter().filter(|status| status.node.id == me) {
+                    self.own_status_told(now, status, effects);
+                }
+            }
+            Some(_) | None => {
+                for status in &changes.statuses {
+                    self.status_told(now, status, effects);
+                }
+                // Who was not in step is from now on, if all that it lacked was this.
+                if let Some((_, after)) = changes.tables.as_ref().filter(|(_, after)| *after == self.table) {
+                    self.table = after.clone();
+                }
+            }
+        }
     }
 
     /// Nobody tells what was decided in a term that is still to come, and of this node's own term nobody knows more

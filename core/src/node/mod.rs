@@ -334,6 +334,7 @@ impl Node {
                 }
             }
             Message::NodeStatusChange { status, .. } => self.status_told(now, &status, effects),
+            Message::NodeStatusChanges(changes) => self.statuses_told(now, &changes, effects),
             Message::NotCoordinator { epoch } => self.not_coordinator(epoch, effects),
             Message::OperatorRequest { epoch, origin, incarnation, id, request } => {
                 self.passed_on(now, from, epoch, (origin, incarnation, id), request, effects);

@@ -116,6 +116,17 @@ impl Node {
                 inherited: self.inherited,
                 effects,
             };
+            match reason {
+                // Who goes by its own will leaves nothing unsaid.
+                Resignation::Stopping | Resignation::NotEntitled | Resignation::NotQualified => {
+                    office.announce(&mut desk);
+                }
+                Resignation::Suspended
+                | Resignation::SessionLost
+                | Resignation::LeaseEnded
+                | Resignation::Deposed
+                | Resignation::NotNamed => {}
+            }
             office.abandon(&mut desk);
             self.operations.forget_office();
             self.decided = office.decided();

@@ -1,5 +1,6 @@
 //! One node, seen from outside: what goes in, what comes out, and what it believes.
 
+mod announcements;
 mod connection;
 mod convergence;
 mod harness;

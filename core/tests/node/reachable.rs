@@ -180,6 +180,10 @@ fn aimed(message: Message, epoch: Epoch) -> Message {
             Message::HeartbeatResponse { epoch, differences, election }
         }
         Message::NodeStatusChange { status, .. } => Message::NodeStatusChange { epoch, status },
+        Message::NodeStatusChanges(changes) => {
+            let changes = zeromaster_core::message::StatusChanges { epoch, ..(*changes).clone() };
+            Message::NodeStatusChanges(changes.into())
+        }
         Message::NodeReport { node, incarnation, reported, .. } => {
             Message::NodeReport { epoch, node, incarnation, reported }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use zeromaster_core::flow::{DataFlow, Fingerprint};
 use zeromaster_core::identity::{Incarnation, NodeId, NodeIdentifier};
 use zeromaster_core::message::{
-    ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind,
+    ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind, StatusChanges,
 };
 use zeromaster_core::operator::{OperatorRequest, Refusal, RequestId};
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, Epoch, NodeStatus, Version};
@@ -149,6 +149,9 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
         .prop_map(|(epoch, differences)| Message::HeartbeatResponse { epoch, differences, election: None });
     let change =
         (any_epoch(), any_status()).prop_map(|(epoch, status)| Message::NodeStatusChange { epoch, status });
+    let changes = (any_epoch(), prop::collection::vec(any_status(), 0..4)).prop_map(|(epoch, statuses)| {
+        Message::NodeStatusChanges(Arc::new(StatusChanges { epoch, statuses, tables: None }))
+    });
     let report = (any_epoch(), any_identifier(), any_incarnation(), any_membership()).prop_map(
         |(epoch, node, incarnation, reported)| Message::NodeReport { epoch, node, incarnation, reported },
     );
@@ -172,6 +175,7 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
         4 => heartbeat,
         1 => differences,
         3 => change,
+        1 => changes,
         1 => report,
         1 => not_coordinator,
         2 => request,

@@ -1,0 +1,150 @@
+//! Telling many nodes of many changes.
+
+use crate::harness::*;
+use std::sync::Arc;
+use std::time::Duration;
+use zeromaster_core::config::{CHANGES_GATHERED_FOR, TOLD_AT_ONCE_UP_TO};
+use zeromaster_core::effect::Effect;
+use zeromaster_core::identity::NodeId;
+use zeromaster_core::message::{Message, StatusChanges};
+use zeromaster_core::node::Input;
+use zeromaster_core::status::{ConnectionState, DisconnectionCode};
+use zeromaster_core::table::StatusTable;
+
+/// n1 in office, and so many others that changes are told together; all of them CONNECTING, and all told of it.
+fn large() -> Bench {
+    let mut bench = Bench::coordinator();
+    for id in 2..TOLD_AT_ONCE_UP_TO as u128 + 3 {
+        bench.ask(id, "A");
+    }
+    bench.pass(CHANGES_GATHERED_FOR);
+    bench.take();
+    bench
+}
+
+/// What somebody was told: how many one by one, and what together.
+fn told(effects: &[Effect]) -> (usize, Vec<Arc<StatusChanges>>) {
+    let mut together = Vec::new();
+    let mut alone = 0;
+    for effect in effects {
+        match effect {
+            Effect::Send { message: Message::NodeStatusChange { .. }, .. } => alone += 1,
+            Effect::Send { message: Message::NodeStatusChanges(changes), .. } => {
+                together.push(changes.clone())
+            }
+            _ => {}
+        }
+    }
+    (alone, together)
+}
+
+#[test]
+fn a_small_cluster_is_told_of_each_change_at_once() {
+    let mut bench = Bench::with_member();
+    bench.ask(3, "A");
+    assert_eq!(told(&bench.take()), (2, vec![]), "n2 and n3 itself");
+}
+
+#[test]
+fn a_large_cluster_is_told_of_the_changes_of_a_moment_together() {
+    let mut bench = large();
+    let known = bench.node.table().len();
+    for id in [200, 201, 202] {
+        bench.ask(id, "A");
+    }
+    assert_eq!(told(&bench.take()), (0, vec![]), "nobody is told at once");
+    bench.pass(CHANGES_GATHERED_FOR);
+    let (alone, together) = told(&bench.take());
+    assert_eq!((alone, together.len()), (0, known + 2), "everybody but n1 is told once");
+    let nodes: Vec<NodeId> = together[0].statuses.iter().map(|status| status.node.id).collect();
+    assert_eq!(nodes, [200, 201, 202].map(NodeId));
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(told(&bench.take()), (0, vec![]), "and nothing is told twice");
+}
+
+#[test]
+fn of_two_changes_of_a_node_only_the_later_one_is_told() {
+    let mut bench = large();
+    bench.ask(200, "A");
+    bench.ask(201, "A");
+    let status = bench.node.table().get(NodeId(200)).expect("it was let in").clone();
+    bench.ask(200, "A");
+    bench.pass(CHANGES_GATHERED_FOR);
+    let (_, together) = told(&bench.take());
+    let of_200: Vec<_> = together[0].statuses.iter().filter(|told| told.node.id == NodeId(200)).collect();
+    assert_eq!(of_200.len(), 1);
+    assert!(of_200[0].version > status.version);
+}
+
+#[test]
+fn a_coordinator_that_stops_leaves_nothing_unsaid() {
+    let mut bench = large();
+    bench.ask(200, "A");
+    bench.input(Input::Stop);
+    let effects = bench.take();
+    let (_, together) = told(&effects);
+    let told_of_200 =
+        |changes: &&Arc<StatusChanges>| changes.statuses.iter().any(|status| status.node.id == NodeId(200));
+    assert!(together.iter().any(|changes| told_of_200(&changes)), "{together:?}");
+}
+
+/// n1, a member under n9 in term 200, is told of `ids` being CONNECTING.
+fn changes(bench: &Bench, ids: &[u128], shared: bool) -> Message {
+    let before = bench.node.table().clone();
+    let mut after = StatusTable::clone(&before);
+    let statuses: Vec<_> = ids
+        .iter()
+        .zip(10..)
+        .map(|(id, number)| {
+            let attempt = version(200, number);
+            status(*id, ConnectionState::Connecting { attempt }, attempt)
+        })
+        .collect();
+    statuses.iter().for_each(|status| assert!(after.merge(status)));
+    let tables = shared.then(|| (before, Arc::new(after)));
+    let epoch = zeromaster_core::status::Epoch(200);
+    Message::NodeStatusChanges(Arc::new(StatusChanges { epoch, statuses, tables }))
+}
+
+#[test]
+fn who_holds_the_table_before_takes_the_one_after_over_and_others_come_to_the_same() {
+    let mut sharing = Bench::member();
+    let mut alone = Bench::member();
+    let message = changes(&sharing, &[2, 3], true);
+    let Message::NodeStatusChanges(told) = &message else { unreachable!("that is what was made") };
+    let after = told.tables.as_ref().map(|(_, after)| after.clone()).expect("it has tables");
+    sharing.receive(9, message);
+    alone.receive(9, changes(&alone, &[2, 3], false));
+    assert!(Arc::ptr_eq(sharing.node.table(), &after));
+    assert_eq!(sharing.node.table(), alone.node.table());
+    assert_eq!(alone.node.table().len(), after.len());
+}
+
+#[test]
+fn what_is_told_together_of_the_node_itself_is_obeyed() {
+    for shared in [false, true] {
+        let mut bench = Bench::member();
+        let before = bench.node.table().clone();
+        let out = ConnectionState::disconnected(DisconnectionCode::LackOfHeartbeat);
+        let status = status(1, out, version(200, 20));
+        let mut after = StatusTable::clone(&before);
+        after.merge(&status);
+        let tables = shared.then(|| (before, Arc::new(after)));
+        let epoch = zeromaster_core::status::Epoch(200);
+        let changes = StatusChanges { epoch, statuses: vec![status], tables };
+        bench.receive(9, Message::NodeStatusChanges(Arc::new(changes)));
+        assert!(!bench.node.membership().is_connected(), "shared: {shared}");
+    }
+}
+
+#[test]
+fn a_table_of_a_term_that_is_over_is_not_taken_over() {
+    let mut bench = Bench::member();
+    let before = bench.node.table().clone();
+    let message = changes(&bench, &[2], true);
+    bench.receive(8, change(300, status(5, ConnectionState::Disconnecting, version(300, 1))));
+    let newer = bench.node.table().clone();
+    assert_ne!(before, newer);
+    bench.receive(9, message);
+    assert_eq!(*bench.node.table(), newer, "what the old coordinator says has no effect");
+}
