@@ -10,7 +10,7 @@ use zeromaster_sim::setup::Setup;
 use zeromaster_sim::{Options, run};
 
 /// Without a timeline, as in a campaign.
-const OPTIONS: Options = Options { timeline: false };
+const OPTIONS: Options = Options { timeline: false, digest: false };
 
 /// Seeds of a campaign: enough that no single one counts for much.
 const SEEDS: u64 = 64;

@@ -23,7 +23,7 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
     }
     let seed = subject.scenario.seed;
     let replay = subject.replay.line(seed);
-    let options = Options { timeline: !arguments.quiet };
+    let options = Options { timeline: !arguments.quiet, ..Options::default() };
     let Ok(outcome) = panics::catch(|| run_with(&subject.scenario, &subject.setup, seed, options)) else {
         eprintln!("this is a bug of zeromaster; the line that shows it again:\n  {replay}");
         return Ok(Exit::Bug);

@@ -7,10 +7,12 @@ use zeromaster_sim::{Options, run};
 fn timeline(file: &ScenarioFile, seed: u64) -> String {
     let scenario = file.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
     let properties = file.properties(&scenario).unwrap();
-    let outcome = run(&scenario, properties.as_deref(), seed, Options { timeline: true })
+    let outcome = run(&scenario, properties.as_deref(), seed, Options { timeline: true, digest: true })
         .unwrap_or_else(|error| panic!("{file}: {error}"));
     let timeline = outcome.timeline.unwrap_or_else(|| panic!("{file}: a timeline was asked for"));
-    format!("{}{}", timeline.to_text(), timeline.to_json_lines())
+    let digest = outcome.digest.unwrap_or_else(|| panic!("{file}: a digest was asked for"));
+    // Last, because the first difference is to be named in words where there are any.
+    format!("{}{}every event: {digest:016x}\n", timeline.to_text(), timeline.to_json_lines())
 }
 
 /// The first line in which the two differ, in the words of both.

@@ -10,7 +10,7 @@ use zeromaster_sim::{Options, Outcome, Verdict, run};
 fn run_once(file: &ScenarioFile) -> Outcome {
     let scenario = file.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
     let properties = file.properties(&scenario).unwrap_or_else(|error| panic!("{file}: {error}"));
-    run(&scenario, properties.as_deref(), scenario.seed, Options { timeline: true })
+    run(&scenario, properties.as_deref(), scenario.seed, Options { timeline: true, ..Options::default() })
         .unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 

@@ -6,6 +6,7 @@
 
 mod adapter;
 pub mod clock;
+pub mod digest;
 pub mod draw;
 pub mod network;
 pub mod plan;

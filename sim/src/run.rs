@@ -16,6 +16,8 @@ use zeromaster_core::status::{ConnectionState, NodeStatus};
 pub struct Options {
     /// Keep the timeline.
     pub timeline: bool,
+    /// Hash every event, its time, and what it left behind.
+    pub digest: bool,
 }
 
 /// How a run ended.
@@ -40,6 +42,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// The log, if it was asked for.
     pub timeline: Option<Timeline>,
+    /// The hash of all events, if it was asked for.
+    pub digest: Option<u64>,
     /// What was counted.
     pub counts: Counts,
     /// The simulated time at which it ended.
@@ -77,7 +81,7 @@ pub fn run(
 /// Does one run with a configuration that was read before.
 #[must_use]
 pub fn run_with(scenario: &Scenario, setup: &Setup, seed: u64, options: Options) -> Outcome {
-    let world = World::new(scenario, setup, seed, options.timeline);
+    let world = World::new(scenario, setup, seed, options);
     let mut run = Run { scenario, setup, world, expected: scenario.expect.states.clone() };
     let missing = run.play_out();
     run.conclude(missing)
@@ -222,7 +226,8 @@ impl Run<'_> {
             Verdict::NotConverged => "not converged",
         };
         self.world.note("**", word, |_| String::new());
-        Outcome { verdict, violations, timeline: self.world.into_timeline(), counts, ended_at }
+        let digest = self.world.digest();
+        Outcome { verdict, violations, timeline: self.world.into_timeline(), digest, counts, ended_at }
     }
 
     /// A scenario that shows how something breaks has failed when it does not.

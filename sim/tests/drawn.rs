@@ -10,12 +10,17 @@ use zeromaster_sim::{Options, Outcome, Verdict, run};
 const KNOWN: Known<'_> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
 
 fn run_with_timeline(scenario: &Scenario, seed: u64) -> Outcome {
-    run(scenario, None, seed, Options { timeline: true })
+    run(scenario, None, seed, Options { timeline: true, digest: true })
         .unwrap_or_else(|error| panic!("seed {seed}: {error}"))
 }
 
 fn text(outcome: &Outcome) -> String {
     outcome.timeline.as_ref().map(|timeline| timeline.to_text()).unwrap_or_default()
+}
+
+/// The timeline, and the digest of every event behind it.
+fn everything(outcome: &Outcome) -> String {
+    format!("{}{:?}\n", text(outcome), outcome.digest)
 }
 
 /// Compares line by line, and names the first difference.
@@ -33,18 +38,19 @@ fn a_seed_gives_the_same_timeline_every_time() {
         let scenario = draw(seed);
         assert_same(
             seed,
-            &text(&run_with_timeline(&scenario, seed)),
-            &text(&run_with_timeline(&scenario, seed)),
+            &everything(&run_with_timeline(&scenario, seed)),
+            &everything(&run_with_timeline(&scenario, seed)),
         );
     }
 }
 
 #[test]
 fn seeds_give_the_same_timelines_in_any_order() {
-    let forward: Vec<String> = (0..40).map(|seed| text(&run_with_timeline(&draw(seed), seed))).collect();
+    let forward: Vec<String> =
+        (0..40).map(|seed| everything(&run_with_timeline(&draw(seed), seed))).collect();
     for seed in (0..40).rev() {
         let index = usize::try_from(seed).unwrap_or_default();
-        assert_same(seed, &forward[index], &text(&run_with_timeline(&draw(seed), seed)));
+        assert_same(seed, &forward[index], &everything(&run_with_timeline(&draw(seed), seed)));
     }
 }
 
@@ -52,19 +58,20 @@ fn seeds_give_the_same_timelines_in_any_order() {
 fn keeping_the_timeline_changes_nothing() {
     for seed in 0..60 {
         let kept = run_with_timeline(&draw(seed), seed);
-        let not_kept = run(&draw(seed), None, seed, Options { timeline: false });
+        let not_kept = run(&draw(seed), None, seed, Options::default());
         let not_kept = not_kept.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert_eq!(
             (kept.counts, kept.ended_at, kept.verdict),
             (not_kept.counts, not_kept.ended_at, not_kept.verdict)
         );
+        assert_eq!(not_kept.digest, None);
     }
 }
 
 #[test]
 fn drawn_runs_hold_what_is_promised() {
     for seed in 0..1_000 {
-        let outcome = run(&draw(seed), None, seed, Options { timeline: false });
+        let outcome = run(&draw(seed), None, seed, Options::default());
         let outcome = outcome.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let kept = matches!(outcome.verdict, Verdict::Passed | Verdict::Excused);
         assert!(kept, "seed {seed}: {:?}", outcome.first_violation());

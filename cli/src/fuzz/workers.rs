@@ -93,11 +93,11 @@ fn run_one(source: &Source, seed: u64) -> Summary {
             }
             let setup = Setup::new(&scenario, None)
                 .unwrap_or_else(|error| panic!("a scenario that was drawn can be run: {error}"));
-            summary(&run_with(&scenario, &setup, seed, Options { timeline: false }))
+            summary(&run_with(&scenario, &setup, seed, Options::default()))
         }
         Source::Subject(subject) => {
             let expected = &subject.scenario.expect.violates;
-            let outcome = run_with(&subject.scenario, &subject.setup, seed, Options { timeline: false });
+            let outcome = run_with(&subject.scenario, &subject.setup, seed, Options::default());
             summarize(&outcome, expected)
         }
     })

@@ -1,16 +1,19 @@
 //! What ZooKeeper's servers promise together: one history, of which nothing is lost that anybody was told of.
 
 use super::{Finding, Interest, Property, ServerStep};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use zeromaster_zookeeper::transaction::Transaction;
 use zeromaster_zookeeper::{ServerMessage, ServerOutput, ServerRecord, Zxid};
 
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
 pub(super) struct OneHistory {
-    /// Every transaction, as the first server that applied it applied it.
-    history: Vec<Transaction>,
-    /// How much of it each server has applied.
+    /// The transactions that not every server has applied, and the last one that all have; each as the first server that
+    /// applied it applied it.
+    history: VecDeque<Transaction>,
+    /// How many there were before these.
+    forgotten: usize,
+    /// How many of all of them each server has applied.
     applied: BTreeMap<u32, usize>,
 }
 
@@ -20,9 +23,10 @@ impl OneHistory {
         let applied = self.applied.entry(server).or_default();
         let place = *applied;
         *applied += 1;
-        match self.history.get(place) {
+        // Nothing is forgotten that somebody has still to apply.
+        match self.history.get(place - self.forgotten) {
             None => {
-                self.history.push(transaction.clone());
+                self.history.push_back(transaction.clone());
                 None
             }
             Some(first) if first == transaction => None,
@@ -37,6 +41,18 @@ impl OneHistory {
         }
     }
 
+    /// Forgets what all `servers` have applied, but for the last of it.
+    fn forget(&mut self, servers: usize) {
+        if self.applied.len() < servers {
+            return;
+        }
+        let by_all = self.applied.values().copied().min().unwrap_or(0);
+        while self.forgotten + 1 < by_all {
+            self.history.pop_front();
+            self.forgotten += 1;
+        }
+    }
+
     /// The server has taken over the state of another one.
     fn jumps(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
         let (server, newest) = (step.server, step.after.last_zxid());
@@ -45,7 +61,7 @@ impl OneHistory {
                 "zk{server} takes over a state as of {newest}, which nobody was in"
             ));
         };
-        self.applied.insert(server, place + 1);
+        self.applied.insert(server, self.forgotten + place + 1);
         let mut others = step.cluster.servers.iter().filter(|other| other.server.last_zxid() == newest);
         let other = others.find(|other| other.server.tree() != step.after.tree())?;
         Finding::new(format!("zk{server} and zk{} differ, both as of {newest}", other.number))
@@ -70,12 +86,14 @@ impl Property for OneHistory {
         if step.cluster.servers.len() == 1 || step.after.last_zxid() == step.before {
             return None;
         }
-        match step.after.applied_after(step.before) {
+        let finding = match step.after.applied_after(step.before) {
             Some(mut transactions) => {
                 transactions.find_map(|transaction| self.goes_on(step.server, transaction))
             }
             None => self.jumps(step),
-        }
+        };
+        self.forget(step.cluster.servers.len());
+        finding
     }
 }
 

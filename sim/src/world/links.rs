@@ -75,6 +75,11 @@ impl Links {
         (u64::from(node.0) << NODE_SHIFT) | (incarnation.0 << INCARNATION_SHIFT)
     }
 
+    /// Whose client opened it.
+    pub(super) fn node_of(connection: ConnectionId) -> NodeNumber {
+        NodeNumber((connection.0 >> NODE_SHIFT) as u32)
+    }
+
     fn of_node(&mut self, connection: ConnectionId) -> &mut Vec<(ConnectionId, Link)> {
         &mut self.of[(connection.0 >> NODE_SHIFT) as usize - 1]
     }

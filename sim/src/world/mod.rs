@@ -11,6 +11,7 @@ pub(crate) mod servers;
 
 use crate::adapter;
 use crate::clock::Clock;
+use crate::digest::Digest;
 use crate::network::{Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
 use crate::properties::{
@@ -18,6 +19,7 @@ use crate::properties::{
 };
 use crate::queue::EventQueue;
 use crate::random::{Stream, Streams};
+use crate::run::Options;
 use crate::scenario::Scenario;
 use crate::setup::{self, Setup};
 use crate::time::SimTime;
@@ -93,6 +95,33 @@ enum Event {
     StepEnds { step: u32 },
 }
 
+impl Event {
+    /// A number for the kind of the event, and where it happens, where that is known at once.
+    fn kind_and_actor(&self) -> (u64, Option<Endpoint>) {
+        match self {
+            Event::Message { to, .. } => (1, Some(Endpoint::Node(*to))),
+            Event::Handle { node, .. } => (2, Some(Endpoint::Node(*node))),
+            Event::Hears { node, .. } => (3, Some(Endpoint::Node(*node))),
+            Event::Wake { node, .. } => (4, Some(Endpoint::Node(*node))),
+            Event::Loaded { node, .. } => (5, Some(Endpoint::Node(*node))),
+            Event::Offloaded { node, .. } => (6, Some(Endpoint::Node(*node))),
+            Event::FirstStart { node } => (7, Some(Endpoint::Node(*node))),
+            Event::ServerWake { server } => (8, Some(Endpoint::ZooKeeper(*server))),
+            Event::Notified { to, .. } => (9, Some(Endpoint::ZooKeeper(*to))),
+            Event::Peer { to, .. } => (10, Some(Endpoint::ZooKeeper(*to))),
+            Event::PeerClosed { to, .. } => (11, Some(Endpoint::ZooKeeper(*to))),
+            Event::Opening { connection } => (connection.0 << 8 | 12, None),
+            Event::Opened { connection, .. } => (13, Some(Endpoint::Node(Links::node_of(*connection)))),
+            Event::ToServer { connection, .. } => (connection.0 << 8 | 14, None),
+            Event::ToClient { connection, .. } => (15, Some(Endpoint::Node(Links::node_of(*connection)))),
+            Event::ClosedByClient { connection } => (connection.0 << 8 | 16, None),
+            Event::ClosedByServer { connection } => (17, Some(Endpoint::Node(Links::node_of(*connection)))),
+            Event::StepBegins { step } => (u64::from(*step) << 8 | 18, None),
+            Event::StepEnds { step } => (u64::from(*step) << 8 | 19, None),
+        }
+    }
+}
+
 /// What a run has counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
@@ -119,6 +148,9 @@ pub struct Violation {
     pub beliefs: Vec<String>,
 }
 
+/// A property, and what it is shown.
+type Watcher = (Interest, Box<dyn Property>);
+
 /// The whole simulated world.
 pub(crate) struct World<'a> {
     scenario: &'a Scenario,
@@ -144,9 +176,10 @@ pub(crate) struct World<'a> {
     resume_order: Stream,
     server_resume_order: Stream,
     offload_times: Stream,
-    properties: Vec<(Interest, Box<dyn Property>)>,
+    properties: Vec<Watcher>,
     violations: Vec<Violation>,
     timeline: Option<Timeline>,
+    digest: Option<Digest>,
     counts: Counts,
     /// Lent to every node in turn.
     effects: Effects,
@@ -160,7 +193,7 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(scenario: &'a Scenario, setup: &'a Setup, seed: u64, timeline: bool) -> World<'a> {
+    pub(crate) fn new(scenario: &'a Scenario, setup: &'a Setup, seed: u64, options: Options) -> World<'a> {
         let streams = Streams::new(seed);
         let machines = (1..=scenario.nodes)
             .map(|number| machine(scenario, setup, streams, NodeNumber(number)))
@@ -191,7 +224,8 @@ impl<'a> World<'a> {
             offload_times: streams.stream("offload times"),
             properties: safety().into_iter().map(|property| (property.interest(), property)).collect(),
             violations: Vec::new(),
-            timeline: timeline.then(|| Timeline::new(notes::header(scenario, seed))),
+            timeline: options.timeline.then(|| Timeline::new(notes::header(scenario, seed))),
+            digest: options.digest.then(Digest::default),
             counts: Counts::default(),
             effects: Effects::new(),
             server_outputs: Vec::new(),
@@ -239,12 +273,50 @@ impl<'a> World<'a> {
             let Some((time, _, event)) = self.queue.pop() else { break };
             self.now = time;
             self.counts.events += 1;
-            self.dispatch(event);
+            if self.digest.is_some() {
+                let (kind, actor) = event.kind_and_actor();
+                self.dispatch(event);
+                self.digest_event(kind, actor);
+            } else {
+                self.dispatch(event);
+            }
             if stop_at_violation && self.is_violated() {
                 return;
             }
         }
         self.now = self.now.max(until);
+    }
+
+    /// Takes an event into the digest, and what it left behind where it happened.
+    fn digest_event(&mut self, kind: u64, actor: Option<Endpoint>) {
+        let (who, state, due) = match actor {
+            Some(Endpoint::Node(node)) => {
+                let machine = self.machine_mut(node);
+                let (mut state, mut due) = (0, 0);
+                if let Some(running) = &machine.process {
+                    let obeyed = running.node.membership().version();
+                    state =
+                        obeyed.epoch.0 ^ obeyed.sequence << 32 ^ (running.node.table().len() as u64) << 56;
+                    due = running.node_due.map_or(0, |at| at.as_micros());
+                }
+                (u64::from(node.0), state, due)
+            }
+            Some(Endpoint::ZooKeeper(server)) => {
+                let machine = self.server(server);
+                let due = machine.wakes_at.map_or(0, SimTime::as_micros);
+                (1 << 32 | u64::from(server), machine.server.last_zxid().0, due)
+            }
+            None => (0, 0, 0),
+        };
+        let now = self.now.as_micros();
+        if let Some(digest) = &mut self.digest {
+            digest.add([now, kind, who, state, due]);
+        }
+    }
+
+    /// The hash of all events so far.
+    pub(crate) fn digest(&self) -> Option<u64> {
+        self.digest.map(Digest::value)
     }
 
     pub(crate) fn is_violated(&self) -> bool {
@@ -551,15 +623,32 @@ impl<'a> World<'a> {
         if !kinds.meets(Interest::EVERYTHING) {
             return;
         }
-        let mut properties = std::mem::take(&mut self.properties);
-        for (interest, property) in &mut properties {
+        let mut findings = Vec::new();
+        let (properties, cluster) = self.properties_and_cluster();
+        for (interest, property) in properties {
             if interest.meets(kinds)
-                && let Some(finding) = show(&mut **property, &self.cluster())
+                && let Some(finding) = show(&mut **property, &cluster)
             {
-                self.found(property.name(), Some(finding));
+                findings.push((property.name(), finding));
             }
         }
-        self.properties = properties;
+        for (name, finding) in findings {
+            self.found(name, Some(finding));
+        }
+    }
+
+    /// The cluster, to look at, and those who look.
+    fn properties_and_cluster(&mut self) -> (&mut [Watcher], Cluster<'_>) {
+        let cluster = Cluster {
+            now: self.now,
+            machines: &self.machines,
+            servers: &self.servers,
+            common: self.setup.common(),
+            session_timeout: self.session_timeout,
+            forced_expiries: &self.forced_expiries,
+            put_out: &self.put_out,
+        };
+        (&mut self.properties, cluster)
     }
 
     /// Writes a finding down, once for each property; one that is excused does not hide a later one that is not.
