@@ -1,7 +1,10 @@
 //! What the network does to each message: when it arrives, twice, or never. Who sends what is the world's business.
 
+mod links;
+
 use crate::plan::{DurationRange, NodeNumber, Protocol, Ratio};
 use crate::random::{Stream, Streams};
+use links::Links;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -95,7 +98,7 @@ impl Transmission {
 pub struct Network {
     streams: Streams,
     latency: DurationRange,
-    links: BTreeMap<Link, LinkState>,
+    links: Links,
     disturbances: BTreeMap<DisturbanceId, (LinkSet, Disturbance)>,
     slow: BTreeMap<NodeNumber, Duration>,
 }
@@ -117,7 +120,7 @@ impl Network {
         Network {
             streams,
             latency,
-            links: BTreeMap::new(),
+            links: Links::new(streams, latency),
             disturbances: BTreeMap::new(),
             slow: BTreeMap::new(),
         }
@@ -151,10 +154,21 @@ impl Network {
             return Transmission::Once(LOOPBACK_LATENCY);
         }
         let link = Link { from, to };
-        let (number, latency) = self.next_message(link);
+        let (number, latency) = self.links.next_message(link);
         if self.disturbances.is_empty() {
             return Transmission::Once(latency);
         }
+        self.transmit_disturbed(link, number, latency, protocol)
+    }
+
+    #[cold]
+    fn transmit_disturbed(
+        &self,
+        link: Link,
+        number: u64,
+        latency: Duration,
+        protocol: Protocol,
+    ) -> Transmission {
         let conditions = self.conditions(link, number, protocol);
         let lost = |ratio| self.draws(LOSS, link, number).chance(ratio);
         if conditions.cut || conditions.loss.is_some_and(lost) {
@@ -175,7 +189,7 @@ impl Network {
             return Some(LOOPBACK_LATENCY);
         }
         let link = Link { from, to };
-        let (number, latency) = self.next_message(link);
+        let (number, latency) = self.links.next_message(link);
         if self.disturbances.is_empty() {
             return Some(latency);
         }
@@ -209,15 +223,6 @@ impl Network {
     #[must_use]
     pub fn slowness(&self, node: NodeNumber) -> Duration {
         self.slow.get(&node).copied().unwrap_or(Duration::ZERO)
-    }
-
-    /// Counts the message, disturbed or not, and draws its undisturbed latency.
-    fn next_message(&mut self, link: Link) -> (u64, Duration) {
-        let start = || LinkState { messages: 0, latencies: link.draws(self.streams, LATENCY, 0) };
-        let state = self.links.entry(link).or_insert_with(start);
-        let number = state.messages;
-        state.messages += 1;
-        (number, state.latencies.duration(self.latency))
     }
 
     /// What all disturbances together mean for this message.
@@ -279,13 +284,6 @@ fn index(endpoint: Endpoint) -> u64 {
         Endpoint::Node(NodeNumber(node)) => u64::from(node),
         Endpoint::ZooKeeper(server) => 1 << 32 | u64::from(server),
     }
-}
-
-/// What a link remembers.
-#[derive(Clone, Debug)]
-struct LinkState {
-    messages: u64,
-    latencies: Stream,
 }
 
 /// What all disturbances together mean for one message.

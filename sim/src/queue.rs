@@ -3,25 +3,46 @@
 
 use crate::time::SimTime;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Events by the time at which they happen and, at the same time, by the order in which they were pushed.
 ///
-/// The heap holds only 16-byte keys; the events lie still in numbered slots, which are used again, so that a queue
-/// that does not grow allocates nothing.
+/// Most of what a simulation waits for comes in order by itself: timers of one period, each set when the one before
+/// went off. Such events stand in lanes, which are joined at the back and left at the front, and only the first of each
+/// lane is in the heap. Which lane an event may join depends on how far ahead it is, so that one that is years away does
+/// not close the lane of those that are seconds away. An event that does not come after the last one of its lane is in
+/// no lane but in the heap. The order that comes out does not depend on which events found a lane.
+///
+/// The heap holds 16-byte keys; the events lie still in their lanes and in numbered slots, and room is used again, so
+/// that a queue that does not grow allocates nothing.
 #[derive(Clone, Debug)]
 pub struct EventQueue<E> {
-    keys: BinaryHeap<Reverse<Key>>,
+    /// The first event of each lane, and every event that is in no lane.
+    heap: BinaryHeap<Reverse<Key>>,
+    /// By the number of bits of how far ahead an event was when it was pushed. As many as were needed so far.
+    lanes: Vec<VecDeque<(Key, E)>>,
     slots: Vec<Option<E>>,
     vacant: Vec<u32>,
+    /// When the last event that was taken out happened.
+    now: SimTime,
     pushed: u64,
+    popped: u64,
 }
 
 impl<E> EventQueue<E> {
     /// An empty queue, whose first event will have the sequence number 0.
     #[must_use]
     pub const fn new() -> Self {
-        EventQueue { keys: BinaryHeap::new(), slots: Vec::new(), vacant: Vec::new(), pushed: 0 }
+        EventQueue {
+            heap: BinaryHeap::new(),
+            lanes: Vec::new(),
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            now: SimTime::ZERO,
+            pushed: 0,
+            popped: 0,
+        }
     }
 
     /// Lets `event` happen at `time`, and returns its sequence number: how many events were pushed before it.
@@ -31,35 +52,74 @@ impl<E> EventQueue<E> {
     /// After 2^40 events, or when 2^24 are waiting.
     pub fn push(&mut self, time: SimTime, event: E) -> u64 {
         let sequence = self.pushed;
-        let slot = self.occupy(event);
-        self.keys.push(Reverse(Key::new(time, sequence, slot)));
         self.pushed += 1;
+        let lane = lane_of(self.now, time);
+        while self.lanes.len() <= lane {
+            self.lanes.push(VecDeque::new());
+        }
+        let key = Key::new(time, sequence, lane as u32);
+        match self.lanes[lane].back() {
+            None => self.heap.push(Reverse(key)),
+            Some(&(last, _)) if last <= key => {}
+            Some(_) => {
+                let place = LANES as u32 + self.occupy(event);
+                self.heap.push(Reverse(Key::new(time, sequence, place)));
+                return sequence;
+            }
+        }
+        self.lanes[lane].push_back((key, event));
         sequence
     }
 
     /// Takes out the next event, with its time and its sequence number.
     pub fn pop(&mut self) -> Option<(SimTime, u64, E)> {
-        let Reverse(key) = self.keys.pop()?;
-        let event = self.vacate(key.slot());
+        self.pop_until(SimTime::FAR_FUTURE)
+    }
+
+    /// Takes out the next event if it happens no later than `limit`.
+    pub fn pop_until(&mut self, limit: SimTime) -> Option<(SimTime, u64, E)> {
+        let mut first = self.heap.peek_mut()?;
+        let Reverse(key) = *first;
+        if key.time() > limit {
+            return None;
+        }
+        self.now = key.time();
+        self.popped += 1;
+        let event = match key.place().checked_sub(LANES as u32) {
+            None => {
+                let lane = &mut self.lanes[key.place() as usize];
+                let (_, event) =
+                    lane.pop_front().expect("a lane whose first event is in the heap is not empty");
+                match lane.front() {
+                    Some(&(next, _)) => *first = Reverse(next),
+                    None => drop(PeekMut::pop(first)),
+                }
+                event
+            }
+            Some(slot) => {
+                PeekMut::pop(first);
+                self.vacate(slot)
+            }
+        };
         Some((key.time(), key.sequence(), event))
     }
 
     /// When the next event happens.
     #[must_use]
     pub fn peek_time(&self) -> Option<SimTime> {
-        self.keys.peek().map(|Reverse(key)| key.time())
+        self.heap.peek().map(|Reverse(key)| key.time())
     }
 
     /// How many events are waiting.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys.len()
+        (self.pushed - self.popped) as usize
     }
 
     /// Whether no event is waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.heap.is_empty()
     }
 
     fn occupy(&mut self, event: E) -> u32 {
@@ -71,6 +131,8 @@ impl<E> EventQueue<E> {
         let slot = self.slots.len() as u64;
         assert!(slot < SLOTS_MAX, "at most {SLOTS_MAX} events wait at once");
         self.slots.push(Some(event));
+        // All of them may be vacant at once; room for that is made here, where room is made anyway.
+        self.vacant.reserve(self.slots.len());
         slot as u32
     }
 
@@ -86,26 +148,34 @@ impl<E> Default for EventQueue<E> {
     }
 }
 
-/// How many events may wait at once: more than a thousand for each of ten thousand nodes. A queue that fills up
-/// has stopped making progress.
-const SLOTS_MAX: u64 = 1 << SLOT_BITS;
+/// The number of bits of how far ahead `time` is.
+fn lane_of(now: SimTime, time: SimTime) -> usize {
+    (u64::BITS - time.as_micros().saturating_sub(now.as_micros()).leading_zeros()) as usize
+}
+
+/// Distances have no bits to 64.
+const LANES: usize = 65;
+
+/// How many events may wait in no lane at once: more than a thousand for each of ten thousand nodes. A queue that
+/// fills up has stopped making progress.
+const SLOTS_MAX: u64 = (1 << PLACE_BITS) - LANES as u64;
 
 /// How many events one simulation may have: hours of computing, far longer than anyone waits for a seed.
 const SEQUENCE_MAX: u64 = 1 << SEQUENCE_BITS;
 
-const SLOT_BITS: u32 = 24;
+const PLACE_BITS: u32 = 24;
 const SEQUENCE_BITS: u32 = 40;
-const _: () = assert!(u64::BITS + SEQUENCE_BITS + SLOT_BITS == u128::BITS);
+const _: () = assert!(u64::BITS + SEQUENCE_BITS + PLACE_BITS == u128::BITS);
 
-/// Time, sequence number and slot in one number, whose order is that of the events. No two events have the same
-/// sequence number, so the slot decides nothing.
+/// Time, sequence number and place in one number, whose order is that of the events. No two events have the same
+/// sequence number, so the place decides nothing. A place is a lane, or behind the lanes a slot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Key(u128);
 
 impl Key {
-    fn new(time: SimTime, sequence: u64, slot: u32) -> Self {
+    fn new(time: SimTime, sequence: u64, place: u32) -> Self {
         assert!(sequence < SEQUENCE_MAX, "at most {SEQUENCE_MAX} events happen in one simulation");
-        Key(u128::from(time.as_micros()) << 64 | u128::from(sequence) << SLOT_BITS | u128::from(slot))
+        Key(u128::from(time.as_micros()) << 64 | u128::from(sequence) << PLACE_BITS | u128::from(place))
     }
 
     const fn time(self) -> SimTime {
@@ -113,11 +183,11 @@ impl Key {
     }
 
     const fn sequence(self) -> u64 {
-        self.0 as u64 >> SLOT_BITS
+        self.0 as u64 >> PLACE_BITS
     }
 
-    const fn slot(self) -> u32 {
-        self.0 as u32 & ((1 << SLOT_BITS) - 1)
+    const fn place(self) -> u32 {
+        self.0 as u32 & ((1 << PLACE_BITS) - 1)
     }
 }
 
@@ -156,10 +226,11 @@ mod tests {
 
     #[test]
     fn a_key_keeps_its_parts_apart() {
+        let place = (1 << PLACE_BITS) - 1;
         let key = Key::new(SimTime::FAR_FUTURE, SEQUENCE_MAX - 1, 0);
-        assert_eq!((key.time(), key.sequence(), key.slot()), (SimTime::FAR_FUTURE, SEQUENCE_MAX - 1, 0));
-        let key = Key::new(SimTime::ZERO, 0, SLOTS_MAX as u32 - 1);
-        assert_eq!((key.time(), key.sequence(), key.slot()), (SimTime::ZERO, 0, SLOTS_MAX as u32 - 1));
+        assert_eq!((key.time(), key.sequence(), key.place()), (SimTime::FAR_FUTURE, SEQUENCE_MAX - 1, 0));
+        let key = Key::new(SimTime::ZERO, 0, place);
+        assert_eq!((key.time(), key.sequence(), key.place()), (SimTime::ZERO, 0, place));
     }
 
     #[test]
@@ -169,57 +240,148 @@ mod tests {
     }
 
     #[test]
+    fn every_distance_has_a_lane() {
+        let lane = |now, time| lane_of(SimTime(now), SimTime(time));
+        assert_eq!(
+            [lane(7, 7), lane(7, 6), lane(7, 8), lane(7, 9), lane(7, 10), lane(7, 11)],
+            [0, 0, 1, 2, 2, 3]
+        );
+        assert_eq!(lane(0, u64::MAX), LANES - 1);
+    }
+
+    #[test]
+    fn timers_of_one_period_stand_in_a_lane() {
+        let mut queue = EventQueue::new();
+        (0..100).for_each(|node| {
+            queue.push(SimTime(node), node);
+        });
+        for _ in 0..1000 {
+            let (time, _, node) = queue.pop().expect("every timer is set again");
+            queue.push(SimTime(time.as_micros() + 5_000_000), node);
+        }
+        assert_eq!((queue.len(), queue.heap.len(), queue.slots.len()), (100, 1, 0));
+    }
+
+    #[test]
+    fn what_is_far_ahead_closes_no_lane_to_what_is_near() {
+        let mut queue = queue(&[u64::MAX, 3_600_000_000, 60_000_000]);
+        (0..100).for_each(|time| {
+            queue.push(SimTime(4_000_000 + time), 0);
+        });
+        assert_eq!((queue.heap.len(), queue.slots.len()), (4, 0));
+    }
+
+    #[test]
+    fn what_comes_after_the_limit_stays() {
+        let mut queue = queue(&[10, 20]);
+        assert_eq!(queue.pop_until(SimTime(9)), None);
+        assert_eq!(queue.pop_until(SimTime(10)), Some((SimTime(10), 0, 0)));
+        assert_eq!(queue.pop_until(SimTime(19)), None);
+        queue.push(SimTime(15), 2);
+        assert_eq!(queue.pop_until(SimTime(19)), Some((SimTime(15), 2, 2)));
+        assert_eq!((queue.pop_until(SimTime(19)), queue.len()), (None, 1));
+    }
+
+    #[test]
     fn a_queue_that_does_not_grow_allocates_nothing() {
         let capacities = |queue: &EventQueue<usize>| {
-            (queue.keys.capacity(), queue.slots.capacity(), queue.vacant.capacity())
+            let lanes = queue.lanes.iter().map(VecDeque::capacity).collect::<Vec<_>>();
+            (queue.heap.capacity(), queue.slots.capacity(), queue.vacant.capacity(), lanes)
         };
         let mut queue = queue(&[0; 100]);
         let mut turn_over = |events: u64| {
             for _ in 0..events {
                 let (time, sequence, event) = queue.pop().expect("the queue holds 100 events");
-                queue.push(SimTime(time.as_micros() + sequence % 7), event);
+                // Every third waits for one period; the others come as they like.
+                let ahead = if event % 3 == 0 { 5_000 } else { sequence * 7919 % 1_000 };
+                queue.push(SimTime(time.as_micros() + ahead), event);
             }
             capacities(&queue)
         };
-        assert_eq!(turn_over(1), turn_over(10_000));
+        assert_eq!(turn_over(50_000), turn_over(50_000));
     }
 
     #[test]
-    fn a_popped_event_is_gone_and_its_slot_is_used_again() {
+    fn a_new_queue_takes_no_memory() {
+        let queue = EventQueue::<usize>::new();
+        assert_eq!((queue.heap.capacity(), queue.lanes.capacity(), queue.slots.capacity()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_popped_event_is_gone_and_its_room_is_used_again() {
         let event = std::rc::Rc::new(());
         let mut queue = EventQueue::new();
-        queue.push(SimTime(1), event.clone());
-        drop(queue.pop());
-        assert_eq!(std::rc::Rc::strong_count(&event), 1);
-        queue.push(SimTime(2), event);
-        assert_eq!((queue.slots.len(), queue.len()), (1, 1));
+        for times in [[1, 1], [7, 5]] {
+            queue.push(SimTime(times[0]), event.clone());
+            queue.push(SimTime(times[1]), event.clone());
+            assert_eq!(std::rc::Rc::strong_count(&event), 3);
+            drop((queue.pop(), queue.pop()));
+            assert_eq!((std::rc::Rc::strong_count(&event), queue.len()), (1, 0));
+        }
+        assert_eq!(queue.slots.len(), 1);
+    }
+
+    /// How far from the last event that was taken out the next one is put.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Ahead(u64),
+        Behind(u64),
+        At(u64),
+        Pop,
+        PopUntil(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let near_a_power =
+            (0_u32..64, 0_u64..3).prop_map(|(bits, by)| ((1_u64 << bits) - 1).saturating_add(by));
+        prop_oneof![
+            4 => (0_u64..8).prop_map(Step::Ahead),
+            2 => Just(Step::Ahead(5_000_000)),
+            2 => near_a_power.prop_map(Step::Ahead),
+            2 => (1_000_u64..50_000).prop_map(Step::Ahead),
+            1 => (1_u64..100).prop_map(Step::Behind),
+            1 => prop_oneof![0_u64..8, Just(u64::MAX), Just(u64::MAX - 1), any::<u64>()].prop_map(Step::At),
+            8 => Just(Step::Pop),
+            1 => (0_u64..10_000).prop_map(Step::PopUntil),
+        ]
     }
 
     proptest! {
         /// The model is a list that is searched for its least element at every pop.
         #[test]
-        fn behaves_like_a_sorted_list(steps in prop::collection::vec(prop::option::of(0_u64..8), 0..200)) {
+        fn behaves_like_a_sorted_list(steps in prop::collection::vec(step(), 0..300)) {
             let mut queue = EventQueue::new();
             let mut model: Vec<(SimTime, u64, usize)> = Vec::new();
-            let mut waiting_max = 0;
+            let mut now = 0_u64;
             for (event, step) in steps.into_iter().enumerate() {
-                match step {
+                let (time, limit) = match step {
+                    Step::Ahead(by) => (Some(now.saturating_add(by)), 0),
+                    Step::Behind(by) => (Some(now.saturating_sub(by)), 0),
+                    Step::At(time) => (Some(time), 0),
+                    Step::Pop => (None, u64::MAX),
+                    Step::PopUntil(by) => (None, now.saturating_add(by)),
+                };
+                match time.map(SimTime) {
                     Some(time) => {
-                        let sequence = queue.push(SimTime(time), event);
-                        model.push((SimTime(time), sequence, event));
+                        let sequence = queue.push(time, event);
+                        model.push((time, sequence, event));
                         model.sort();
                     }
                     None => {
-                        let expected = (!model.is_empty()).then(|| model.remove(0));
-                        prop_assert_eq!(queue.pop(), expected);
+                        let due = model.first().is_some_and(|&(time, ..)| time <= SimTime(limit));
+                        let expected = due.then(|| model.remove(0));
+                        now = expected.map_or(now, |(time, ..)| time.as_micros());
+                        prop_assert_eq!(queue.pop_until(SimTime(limit)), expected);
                     }
                 }
-                waiting_max = waiting_max.max(model.len());
                 prop_assert_eq!(queue.len(), model.len());
                 prop_assert_eq!(queue.is_empty(), model.is_empty());
                 prop_assert_eq!(queue.peek_time(), model.first().map(|&(time, ..)| time));
-                prop_assert_eq!(queue.slots.len(), waiting_max);
             }
+            while let Some(popped) = queue.pop() {
+                prop_assert_eq!(popped, model.remove(0));
+            }
+            prop_assert!(model.is_empty());
         }
     }
 }

@@ -67,6 +67,9 @@ const fn fnv1a64(label: &str) -> u64 {
     hash
 }
 
+/// The generator makes words of 32 bits.
+const WORDS_OF_A_VALUE: u128 = 2;
+
 /// One sequence of random draws, the same on every machine and target.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -77,6 +80,16 @@ impl Stream {
     /// Any `u64`, all equally likely.
     pub fn next_u64(&mut self) -> u64 {
         self.generator.next_u64()
+    }
+
+    /// How many values were taken, by whatever kind of draw.
+    pub(crate) fn position(&self) -> u64 {
+        (self.generator.get_word_pos() / WORDS_OF_A_VALUE) as u64
+    }
+
+    /// Goes on as if so many values had been taken from the start.
+    pub(crate) fn go_to(&mut self, position: u64) {
+        self.generator.set_word_pos(u128::from(position) * WORDS_OF_A_VALUE);
     }
 
     /// A value from 0 to `n - 1`, all exactly equally likely. Draws at least once, also when `n` is 1.
@@ -254,6 +267,18 @@ mod tests {
         let mut stream = STREAMS.stream("latency");
         let _: [u64; 37] = [(); 37].map(|()| stream.next_u64());
         assert_eq!(first::<64>(stream.clone()), first::<64>(stream));
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_where_it_is_told_to() {
+        let values: [u64; 40] = first(STREAMS.stream("latency"));
+        for position in 0..40 {
+            let mut stream = STREAMS.stream("latency");
+            stream.go_to(position);
+            let rest = [(); 40].map(|()| stream.next_u64());
+            assert_eq!(values[position as usize..], rest[..40 - position as usize]);
+            assert_eq!(stream.position(), position + 40);
+        }
     }
 
     #[test]

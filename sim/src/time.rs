@@ -38,9 +38,9 @@ impl SimTime {
 }
 
 /// Whole microseconds of `duration`, at most `u64::MAX`.
-pub(crate) fn whole_micros(duration: Duration) -> u64 {
+pub(crate) const fn whole_micros(duration: Duration) -> u64 {
     // In 64 bits: sums of times are among the commonest things that a simulation computes.
-    duration.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(duration.subsec_micros()))
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_micros() as u64)
 }
 
 impl Add<Duration> for SimTime {
