@@ -4,7 +4,6 @@
 //!
 //! [`run()`] does one run; [`scenario::Scenario`] reads a scenario file or builds one; [`draw`] makes one up from a seed.
 
-mod adapter;
 pub mod clock;
 pub mod digest;
 pub mod draw;
@@ -21,6 +20,8 @@ pub mod time;
 pub mod timeline;
 pub mod words;
 mod world;
+
+use zeromaster_adapter as adapter;
 
 pub use run::{Options, Outcome, Verdict, run};
 pub use world::{Counts, Violation};

@@ -1,7 +1,12 @@
-//! Joins the node and its ZooKeeper client: a `CoordinationRequest` of one becomes an operation of the other, and the
-//! other way round.
+//! Joins a node and its ZooKeeper client: a `CoordinationRequest` of one becomes an operation of the other, and the
+//! other way round. Whoever runs both needs it: the simulator, and the shell.
 
-use std::sync::Arc;
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::sync::Arc;
 use zeromaster_core::coordination::{
     CoordinationError, CoordinationEvent, CreateMode, ErrorText, Operation, OperationId, Outcome, WatchKind,
 };
@@ -9,7 +14,8 @@ use zeromaster_core::time::Instant;
 use zeromaster_zookeeper as zk;
 
 /// The operation in ZooKeeper's words.
-pub(crate) fn operation(operation: Operation) -> zk::Operation {
+#[must_use]
+pub fn operation(operation: Operation) -> zk::Operation {
     match operation {
         Operation::Create { path, data, mode } => {
             zk::Operation::Create(zk::Create::open(path, bytes(&data), create_mode(mode)))
@@ -39,7 +45,11 @@ fn bytes(text: &str) -> Arc<[u8]> {
 }
 
 /// What the client says, in the node's words; `None` for what concerns the connection alone.
-pub(crate) fn event(output: zk::ClientOutput) -> Option<CoordinationEvent> {
+///
+/// # Panics
+/// When it is the reply to an operation that [`operation`] does not make.
+#[must_use]
+pub fn event(output: zk::ClientOutput) -> Option<CoordinationEvent> {
     match output {
         zk::ClientOutput::State(state) => state_event(state),
         zk::ClientOutput::Completed { tag, result } => {
@@ -81,7 +91,7 @@ fn outcome(reply: zk::Reply) -> Outcome {
         zk::Reply::Deleted => Outcome::Deleted,
         zk::Reply::Exists { stat } => Outcome::Exists { czxid: stat.czxid.0 },
         zk::Reply::Data { data, stat } => {
-            let data = std::str::from_utf8(data.as_deref().unwrap_or_default()).unwrap_or_default().into();
+            let data = core::str::from_utf8(data.as_deref().unwrap_or_default()).unwrap_or_default().into();
             Outcome::Data { data, czxid: stat.czxid.0 }
         }
         zk::Reply::DataSet { .. } => Outcome::DataSet,
