@@ -2,7 +2,7 @@
 //! a plan (what goes wrong, and what people ask), and a seed (everything else): the same three give the same timeline,
 //! byte for byte, on any machine.
 //!
-//! [`run()`] does one run; [`scenario::Scenario`] reads a scenario file or builds one; [`draw`] makes one up from a seed.
+//! [`run()`] does one run; [`witness::Witness`] judges one that another world does; [`scenario::Scenario`] reads a scenario file or builds one; [`draw`] makes one up from a seed.
 
 pub mod clock;
 pub mod digest;
@@ -18,6 +18,7 @@ pub mod scenario;
 pub mod setup;
 pub mod time;
 pub mod timeline;
+pub mod witness;
 pub mod words;
 mod world;
 

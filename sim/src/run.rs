@@ -33,6 +33,19 @@ pub enum Verdict {
     NotConverged,
 }
 
+impl Verdict {
+    /// The verdict as the timeline has it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Verdict::Passed => "passed",
+            Verdict::Violated => "violated",
+            Verdict::Excused => "excused",
+            Verdict::NotConverged => "not converged",
+        }
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
@@ -172,19 +185,10 @@ impl Run<'_> {
 
     /// Waits until everything that must come about has come about; what has not, when the time is up.
     fn converge(&mut self, since: SimTime) -> Vec<(&'static str, String)> {
-        let bound = convergence_bound(self.scenario, self.setup);
-        let bounds: BTreeMap<&str, Duration> = match &self.scenario.expect.eventually {
-            Some(eventually) => eventually.iter().map(|(name, bound)| (name.as_str(), *bound)).collect(),
-            None => properties::LIVENESS.iter().map(|name| (*name, bound)).collect(),
-        };
+        let bounds = bounds(self.scenario, self.setup);
         let interval = self.setup.common().heartbeat_interval;
         loop {
-            let waiting = properties::pending(&self.world.cluster());
-            let waiting: Vec<(&'static str, String)> = waiting
-                .into_iter()
-                .filter(|(name, _)| bounds.contains_key(name))
-                .filter_map(|(name, reason)| Some((name, reason?)))
-                .collect();
+            let waiting = waiting(&self.world.cluster(), &bounds);
             let late = |name: &str| bounds.get(name).is_some_and(|bound| self.world.now() > since + *bound);
             if waiting.is_empty() || self.over() || waiting.iter().any(|(name, _)| late(name)) {
                 return waiting;
@@ -196,13 +200,7 @@ impl Run<'_> {
     fn compare_expected_states(&mut self) {
         while self.expected.first().is_some_and(|state| SimTime::ZERO + state.at <= self.world.now()) {
             let expected = self.expected.remove(0);
-            let cluster = self.world.cluster();
-            let id = cluster.machine(expected.node).map(|machine| machine.disk.id);
-            let status = cluster.coordinator().and_then(|(_, _, coordinator)| coordinator.table().get(id?));
-            if !status.is_some_and(|status| is_as_expected(status, expected.state)) {
-                let found = status.map_or_else(|| "nothing".to_owned(), |status| show_state(status));
-                let text =
-                    format!("{} is {found} for the coordinator, expected {}", expected.node, expected.state);
+            if let Some(text) = unexpected(&self.world.cluster(), &expected) {
                 self.world.found(EXPECTED_STATE, properties::Finding::new(text));
             }
         }
@@ -219,30 +217,56 @@ impl Run<'_> {
         let violations = self.world.violations().to_vec();
         let verdict = verdict(&violations, &self.scenario.expect.violates);
         let (counts, ended_at) = (self.world.counts(), self.world.now());
-        let word = match verdict {
-            Verdict::Passed => "passed",
-            Verdict::Violated => "violated",
-            Verdict::Excused => "excused",
-            Verdict::NotConverged => "not converged",
-        };
-        self.world.note("**", word, |_| String::new());
+        self.world.note("**", verdict.word(), |_| String::new());
         let digest = self.world.digest();
         Outcome { verdict, violations, timeline: self.world.into_timeline(), digest, counts, ended_at }
     }
 
     /// A scenario that shows how something breaks has failed when it does not.
     fn expect_violations(&mut self) {
-        let found: Vec<&str> = self.world.violations().iter().map(|violation| violation.property).collect();
-        let kept: Vec<&String> =
-            self.scenario.expect.violates.iter().filter(|name| !found.contains(&name.as_str())).collect();
-        for name in kept {
+        for name in kept(self.scenario, self.world.violations()) {
             let text = format!("{name} held, although this run should show how it breaks");
             self.world.found(EXPECTED_VIOLATION, properties::Finding::new(text));
         }
     }
 }
 
-fn verdict(violations: &[Violation], expected: &std::collections::BTreeSet<String>) -> Verdict {
+/// How long each liveness property that is asked may take after the healing.
+pub(crate) fn bounds<'a>(scenario: &'a Scenario, setup: &Setup) -> BTreeMap<&'a str, Duration> {
+    let bound = convergence_bound(scenario, setup);
+    match &scenario.expect.eventually {
+        Some(eventually) => eventually.iter().map(|(name, bound)| (name.as_str(), *bound)).collect(),
+        None => properties::LIVENESS.iter().map(|name| (*name, bound)).collect(),
+    }
+}
+
+/// What of it has not come about, and why not.
+pub(crate) fn waiting(
+    cluster: &properties::Cluster<'_>,
+    bounds: &BTreeMap<&str, Duration>,
+) -> Vec<(&'static str, String)> {
+    let pending = properties::pending(cluster).into_iter().filter(|(name, _)| bounds.contains_key(name));
+    pending.filter_map(|(name, reason)| Some((name, reason?))).collect()
+}
+
+/// What the coordinator says instead of what is expected, in words; `None` if it says that.
+pub(crate) fn unexpected(cluster: &properties::Cluster<'_>, expected: &StateExpectation) -> Option<String> {
+    let id = cluster.machine(expected.node).map(|machine| machine.disk.id);
+    let status = cluster.coordinator().and_then(|(_, _, coordinator)| coordinator.table().get(id?));
+    if status.is_some_and(|status| is_as_expected(status, expected.state)) {
+        return None;
+    }
+    let found = status.map_or_else(|| "nothing".to_owned(), |status| show_state(status));
+    Some(format!("{} is {found} for the coordinator, expected {}", expected.node, expected.state))
+}
+
+/// The properties that were to be violated, and held.
+pub(crate) fn kept<'a>(scenario: &'a Scenario, violations: &[Violation]) -> Vec<&'a String> {
+    let is_found = |name: &str| violations.iter().any(|violation| violation.property == name);
+    scenario.expect.violates.iter().filter(|name| !is_found(name)).collect()
+}
+
+pub(crate) fn verdict(violations: &[Violation], expected: &std::collections::BTreeSet<String>) -> Verdict {
     let counts =
         |violation: &&Violation| violation.excuse.is_none() && !expected.contains(violation.property);
     let liveness = |violation: &Violation| properties::LIVENESS.contains(&violation.property);

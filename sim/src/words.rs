@@ -8,6 +8,7 @@ use zeromaster_core::identity::{NodeId, NodeIdentifier};
 use zeromaster_core::leadership::Role;
 use zeromaster_core::message::Membership;
 use zeromaster_core::status::{ConnectionState, NodeStatus};
+use zeromaster_zookeeper::SessionState;
 
 /// `n3`, or the API address of a node that is none of ours.
 pub(crate) fn name(node: &NodeIdentifier) -> String {
@@ -81,6 +82,21 @@ pub(crate) fn words(event: &ClusterEvent) -> Option<(Cow<'static, str>, String)>
         ClusterEvent::MemberGone { node } => {
             word("unregistered", format!("{} is no longer registered in ZooKeeper", name_of_id(*node)))
         }
+    }
+}
+
+/// What a node's ZooKeeper client says of its session; `None` for what the timeline leaves out.
+pub(crate) fn session(state: SessionState) -> Option<(&'static str, String)> {
+    match state {
+        SessionState::Connected { session, timeout } => {
+            Some(("connected", format!("ZooKeeper session {session} opened, timeout {timeout:?}")))
+        }
+        SessionState::Suspended => Some(("suspended", "ZooKeeper connection lost".to_owned())),
+        SessionState::Reconnected { session } => {
+            Some(("reconnected", format!("ZooKeeper connection restored, session {session}")))
+        }
+        SessionState::Lost => Some(("lost", "ZooKeeper session lost".to_owned())),
+        SessionState::Closed | SessionState::AuthFailed => None,
     }
 }
 

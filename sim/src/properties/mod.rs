@@ -305,7 +305,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn new(text: String) -> Option<Finding> {
+    /// A finding that nothing excuses.
+    #[must_use]
+    pub fn new(text: String) -> Option<Finding> {
         Some(Finding { text, excuse: None })
     }
 }

@@ -2,7 +2,11 @@
 
 use super::{Event, World, adapter};
 use crate::plan::NodeNumber;
+use crate::random::Streams;
+use crate::scenario::Scenario;
+use crate::setup::Setup;
 use crate::time::whole_micros;
+use crate::words;
 use std::time::Duration;
 use zeromaster_core::coordination::CoordinationEvent;
 use zeromaster_core::identity::Incarnation;
@@ -10,21 +14,8 @@ use zeromaster_core::time::Instant;
 use zeromaster_zookeeper::{ClientConfig, ClientInput, ClientOutput, LeaseRule, SessionState};
 
 impl World<'_> {
-    /// What the client in the `incarnation`th process of `node` is configured with. With one server everything is as
-    /// simple as it can be: nothing is left to chance, and every answer proves that the session lives.
     pub(super) fn client_config(&self, node: NodeNumber, incarnation: Incarnation) -> ClientConfig {
-        let (zookeeper, setup) = (self.scenario.zookeeper, self.setup);
-        let config = ClientConfig {
-            servers: zookeeper.servers,
-            session_timeout: setup.session_timeout,
-            library: zookeeper.library.habits(),
-            ..ClientConfig::default()
-        };
-        if zookeeper.servers == 1 {
-            return ClientConfig { connect_timeout: Some(setup.connect_timeout), ..config };
-        }
-        let mut choices = self.streams.indexed("zookeeper client choices", u64::from(node.0), incarnation.0);
-        ClientConfig { choices: choices.next_u64().max(1), lease: LeaseRule::Committed, ..config }
+        client_config(self.scenario, self.setup, self.streams, node, incarnation)
     }
 
     /// Tells the client whether its process needs a lease, when that has changed.
@@ -76,16 +67,13 @@ impl World<'_> {
 
     fn session_state(&mut self, node: NodeNumber, state: SessionState) {
         let now = self.now;
-        let (word, text, since) = match state {
-            SessionState::Connected { session, timeout } => {
-                ("connected", format!("ZooKeeper session {session} opened, timeout {timeout:?}"), Some(now))
-            }
-            SessionState::Suspended => ("suspended", "ZooKeeper connection lost".to_owned(), None),
-            SessionState::Reconnected { session } => {
-                ("reconnected", format!("ZooKeeper connection restored, session {session}"), Some(now))
-            }
-            SessionState::Lost => ("lost", "ZooKeeper session lost".to_owned(), None),
-            SessionState::Closed | SessionState::AuthFailed => return,
+        let Some((word, text)) = words::session(state) else { return };
+        let since = match state {
+            SessionState::Connected { .. } | SessionState::Reconnected { .. } => Some(now),
+            SessionState::Suspended
+            | SessionState::Lost
+            | SessionState::Closed
+            | SessionState::AuthFailed => None,
         };
         if let SessionState::Connected { session, .. } = state {
             self.session_owners.insert(session, node);
@@ -111,4 +99,27 @@ impl World<'_> {
             self.queue.push(now, Event::Hears { node, incarnation, event });
         }
     }
+}
+
+/// What the client in the `incarnation`th process of `node` is configured with. With one server everything is as
+/// simple as it can be: nothing is left to chance, and every answer proves that the session lives.
+pub(crate) fn client_config(
+    scenario: &Scenario,
+    setup: &Setup,
+    streams: Streams,
+    node: NodeNumber,
+    incarnation: Incarnation,
+) -> ClientConfig {
+    let zookeeper = scenario.zookeeper;
+    let config = ClientConfig {
+        servers: zookeeper.servers,
+        session_timeout: setup.session_timeout,
+        library: zookeeper.library.habits(),
+        ..ClientConfig::default()
+    };
+    if zookeeper.servers == 1 {
+        return ClientConfig { connect_timeout: Some(setup.connect_timeout), ..config };
+    }
+    let mut choices = streams.indexed("zookeeper client choices", u64::from(node.0), incarnation.0);
+    ClientConfig { choices: choices.next_u64().max(1), lease: LeaseRule::Committed, ..config }
 }

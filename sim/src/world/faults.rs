@@ -37,41 +37,7 @@ impl World<'_> {
 
     /// Who the roles in an action are at this moment.
     fn meant(&self, action: &Action) -> String {
-        let mut selectors: Vec<Selector> = match action {
-            Action::Cut { cut, .. } => cut.selectors().collect(),
-            Action::Loss { between, .. }
-            | Action::Duplicate { between, .. }
-            | Action::Delay { between, .. } => between.selectors().collect(),
-            Action::Crash { node, .. }
-            | Action::Stop { node }
-            | Action::Start { node }
-            | Action::Restart { node }
-            | Action::Pause { node, .. }
-            | Action::Slow { node, .. }
-            | Action::ClockJump { node, .. }
-            | Action::ClockDrift { node, .. }
-            | Action::ExpireSession { node } => vec![*node],
-            Action::WallClock { server, .. } => vec![*server],
-            Action::Operator { at, request } => vec![*at, request.node()],
-            Action::ZooKeeperDown => Vec::new(),
-        };
-        selectors.dedup();
-        selectors.into_iter().filter_map(|role| self.meaning(role)).collect()
-    }
-
-    /// Who a role is, in words; `None` for what is no role, or for one that nobody has.
-    fn meaning(&self, role: Selector) -> Option<String> {
-        let is = match role {
-            Selector::Coordinator | Selector::Primary | Selector::ZooKeeperLeader => "is",
-            Selector::ZooKeeperFollowers => "are",
-            Selector::Node(_)
-            | Selector::Rest
-            | Selector::All
-            | Selector::ZooKeeper
-            | Selector::ZooKeeperServer(_) => return None,
-        };
-        let names: Vec<String> = self.select(role).iter().map(ToString::to_string).collect();
-        (!names.is_empty()).then(|| format!("; {role} {is} {}", names.join(", ")))
+        roles(action).into_iter().filter_map(|role| meaning(role, &self.select(role))).collect()
     }
 
     fn act(&mut self, step: u32, action: &Action) {
@@ -423,4 +389,43 @@ impl World<'_> {
         self.happened(&Incident::Requested { id: number, request });
         self.deliver(at, Delivery::Node(Input::Requested { id: number, request }));
     }
+}
+
+/// The selectors in an action, each once where two stand side by side.
+pub(crate) fn roles(action: &Action) -> Vec<Selector> {
+    let mut selectors: Vec<Selector> = match action {
+        Action::Cut { cut, .. } => cut.selectors().collect(),
+        Action::Loss { between, .. } | Action::Duplicate { between, .. } | Action::Delay { between, .. } => {
+            between.selectors().collect()
+        }
+        Action::Crash { node, .. }
+        | Action::Stop { node }
+        | Action::Start { node }
+        | Action::Restart { node }
+        | Action::Pause { node, .. }
+        | Action::Slow { node, .. }
+        | Action::ClockJump { node, .. }
+        | Action::ClockDrift { node, .. }
+        | Action::ExpireSession { node } => vec![*node],
+        Action::WallClock { server, .. } => vec![*server],
+        Action::Operator { at, request } => vec![*at, request.node()],
+        Action::ZooKeeperDown => Vec::new(),
+    };
+    selectors.dedup();
+    selectors
+}
+
+/// Who a role is, in words; `None` for what is no role, or for one that nobody has.
+pub(crate) fn meaning(role: Selector, chosen: &[Endpoint]) -> Option<String> {
+    let is = match role {
+        Selector::Coordinator | Selector::Primary | Selector::ZooKeeperLeader => "is",
+        Selector::ZooKeeperFollowers => "are",
+        Selector::Node(_)
+        | Selector::Rest
+        | Selector::All
+        | Selector::ZooKeeper
+        | Selector::ZooKeeperServer(_) => return None,
+    };
+    let names: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| format!("; {role} {is} {}", names.join(", ")))
 }

@@ -60,7 +60,7 @@ impl Link {
 
 /// All connections that one of the two sides still knows.
 #[derive(Clone, Debug)]
-pub(super) struct Links {
+pub(crate) struct Links {
     /// Those of each node, the oldest first; seldom more than one.
     of: Vec<Vec<(ConnectionId, Link)>>,
 }
@@ -71,7 +71,7 @@ impl Links {
     }
 
     /// The number from which the client in the `incarnation`th process on `node` counts its connections.
-    pub(super) fn first_connection(node: NodeNumber, incarnation: Incarnation) -> u64 {
+    pub(crate) fn first_connection(node: NodeNumber, incarnation: Incarnation) -> u64 {
         (u64::from(node.0) << NODE_SHIFT) | (incarnation.0 << INCARNATION_SHIFT)
     }
 

@@ -1,10 +1,10 @@
 //! The simulated world: machines with their processes, the network between them, and ZooKeeper's servers, driven by one
 //! queue of events. What goes wrong, and when, is in `faults`; what is written down is in `notes`.
 
-mod clients;
-mod faults;
-mod links;
-mod notes;
+pub(crate) mod clients;
+pub(crate) mod faults;
+pub(crate) mod links;
+pub(crate) mod notes;
 mod peers;
 pub(crate) mod process;
 pub(crate) mod servers;
@@ -46,10 +46,10 @@ use zeromaster_zookeeper::{
 
 /// Clusters up to this size have every node's beliefs about itself checked after each of its steps in which it records
 /// something, and once in every heartbeat interval; the check walks the node's table.
-const INVARIANTS_UP_TO_NODES: u32 = 64;
+pub(crate) const INVARIANTS_UP_TO_NODES: u32 = 64;
 
 /// How long handing FlowFiles over takes.
-const OFFLOAD_TIME: crate::plan::DurationRange =
+pub(crate) const OFFLOAD_TIME: crate::plan::DurationRange =
     crate::plan::DurationRange { min: Duration::from_secs(1), max: Duration::from_secs(5) };
 
 /// Something that will happen.
@@ -724,7 +724,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn machine(scenario: &Scenario, setup: &Setup, streams: Streams, number: NodeNumber) -> Machine {
+pub(crate) fn machine(scenario: &Scenario, setup: &Setup, streams: Streams, number: NodeNumber) -> Machine {
     // Nobody's clock starts at zero, and no two at the same value.
     let offset =
         streams.indexed("clock offset", u64::from(number.0), 0).between(1_000_000, 1_000_000_000_000);
@@ -743,13 +743,13 @@ fn machine(scenario: &Scenario, setup: &Setup, streams: Streams, number: NodeNum
 }
 
 /// Whole microseconds, rounded up: woken before its time, a machine would have nothing to do.
-fn micros_up(duration: Duration) -> u64 {
+pub(crate) fn micros_up(duration: Duration) -> u64 {
     let below_a_second = u64::from(duration.subsec_nanos().div_ceil(1_000));
     duration.as_secs().saturating_mul(1_000_000).saturating_add(below_a_second)
 }
 
 /// Which kinds of steps this one is.
-fn kinds(stimulus: Stimulus, in_office: bool, effects: &Effects) -> Interest {
+pub(crate) fn kinds(stimulus: Stimulus, in_office: bool, effects: &Effects) -> Interest {
     let commanded = matches!(stimulus, Stimulus::FromCoordinator { .. });
     let records = |effect: &Effect| matches!(effect, Effect::Record(_) | Effect::Reply { .. });
     let mut kinds = if commanded { Interest::COMMANDED } else { Interest::NOTHING };
@@ -762,7 +762,7 @@ fn kinds(stimulus: Stimulus, in_office: bool, effects: &Effects) -> Interest {
     kinds
 }
 
-fn stimulus(input: &Input) -> Stimulus {
+pub(crate) fn stimulus(input: &Input) -> Stimulus {
     match input {
         Input::Received { message, .. } => match message {
             Message::Heartbeat(heartbeat) => Stimulus::Heartbeat {

@@ -2,6 +2,7 @@
 
 use super::{Machine, World};
 use crate::plan::NodeNumber;
+use crate::properties::Cluster;
 use crate::scenario::Scenario;
 use crate::time::SimTime;
 use crate::{setup, words};
@@ -40,32 +41,12 @@ impl World<'_> {
         words: impl FnOnce(&Self) -> String,
     ) {
         if self.timeline.is_some() {
-            let (words, states) = (words(self), self.states());
+            let (words, states) = (words(self), states(&self.cluster()));
             let now = self.now;
             if let Some(timeline) = &mut self.timeline {
                 timeline.push(now, actor.into(), word.into(), states, words);
             }
         }
-    }
-
-    /// Every node's state as the acting coordinator sees it; a question mark each when nobody acts.
-    fn states(&self) -> String {
-        let cluster = self.cluster();
-        let table = cluster.coordinator().map(|(_, _, node)| node.table().clone());
-        let letters = self.machines.iter().map(|machine| match &table {
-            Some(table) => words::letter(table.get(machine.disk.id).map(Arc::as_ref)),
-            None => '?',
-        });
-        if self.scenario.nodes <= crate::timeline::COLUMNS_MAX {
-            let columns: Vec<String> = letters.map(String::from).collect();
-            return format!("[{}]", columns.join(" "));
-        }
-        let mut counts: BTreeMap<char, u32> = BTreeMap::new();
-        for letter in letters {
-            *counts.entry(letter).or_default() += 1;
-        }
-        let counts: Vec<String> = counts.iter().map(|(letter, count)| format!("{letter}:{count}")).collect();
-        format!("[{}]", counts.join(" "))
     }
 
     /// What each node believes, in a line each.
@@ -74,12 +55,31 @@ impl World<'_> {
     }
 }
 
-pub(super) fn header(scenario: &Scenario, seed: u64) -> String {
+/// Every node's state as the acting coordinator sees it; a question mark each when nobody acts.
+pub(crate) fn states(cluster: &Cluster<'_>) -> String {
+    let table = cluster.coordinator().map(|(_, _, node)| node.table().clone());
+    let letters = cluster.machines.iter().map(|machine| match &table {
+        Some(table) => words::letter(table.get(machine.disk.id).map(Arc::as_ref)),
+        None => '?',
+    });
+    if cluster.machines.len() <= crate::timeline::COLUMNS_MAX as usize {
+        let columns: Vec<String> = letters.map(String::from).collect();
+        return format!("[{}]", columns.join(" "));
+    }
+    let mut counts: BTreeMap<char, u32> = BTreeMap::new();
+    for letter in letters {
+        *counts.entry(letter).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(letter, count)| format!("{letter}:{count}")).collect();
+    format!("[{}]", counts.join(" "))
+}
+
+pub(crate) fn header(scenario: &Scenario, seed: u64) -> String {
     let nodes = if scenario.nodes == 1 { "node" } else { "nodes" };
     format!("seed {seed} · {} {nodes} · rules {}", scenario.nodes, scenario.rules)
 }
 
-fn belief(machine: &Machine, now: SimTime) -> String {
+pub(crate) fn belief(machine: &Machine, now: SimTime) -> String {
     let Some(process) = &machine.process else { return format!("{}: does not run", machine.number) };
     let node = &process.node;
     let local = machine.local(now);

@@ -32,7 +32,7 @@ pub(crate) struct ServerMachine {
     pub(crate) part: Part,
     pub(crate) pause: Option<Pause>,
     /// How far the wall clock has been set.
-    pub(super) wall_ahead_ms: i64,
+    pub(crate) wall_ahead_ms: i64,
     buffer: VecDeque<ServerInput>,
     /// When the wake-up that is scheduled next comes.
     pub(super) wakes_at: Option<SimTime>,
@@ -60,7 +60,7 @@ pub(crate) enum Part {
 impl ServerMachine {
     /// The machine of the `number`th server, with what the seed settles. A server that stands alone has the clock of
     /// the simulation.
-    pub(super) fn new(scenario: &Scenario, streams: Streams, number: u32) -> Self {
+    pub(crate) fn new(scenario: &Scenario, streams: Streams, number: u32) -> Self {
         let below_tick = whole_micros(scenario.zookeeper.tick).max(1);
         let alone = scenario.zookeeper.servers == 1;
         let of_server = u64::from(if alone { 0 } else { number });
@@ -344,7 +344,7 @@ impl World<'_> {
 }
 
 /// What the properties are told of `input`, in `sessions` where it tells of some.
-fn heard<'a>(input: &ServerInput, sessions: &'a mut Vec<SessionId>) -> Heard<'a> {
+pub(crate) fn heard<'a>(input: &ServerInput, sessions: &'a mut Vec<SessionId>) -> Heard<'a> {
     sessions.clear();
     match input {
         ServerInput::Message { connection, .. } => Heard::Client { connection: *connection },

@@ -1,0 +1,27 @@
+//! The lines of the timeline, and what each node believes.
+
+use super::Witness;
+use crate::world::notes::{belief, states};
+use std::borrow::Cow;
+
+impl Witness {
+    /// Adds a line to the timeline, if one is kept.
+    pub fn note(
+        &mut self,
+        actor: impl Into<Cow<'static, str>>,
+        word: impl Into<Cow<'static, str>>,
+        words: impl FnOnce() -> String,
+    ) {
+        if self.timeline.is_none() {
+            return;
+        }
+        let (now, states) = (self.now, states(&self.cluster()));
+        if let Some(timeline) = &mut self.timeline {
+            timeline.push(now, actor.into(), word.into(), states, words());
+        }
+    }
+
+    pub(super) fn beliefs(&self) -> Vec<String> {
+        self.machines.iter().map(|machine| belief(machine, self.now)).collect()
+    }
+}
