@@ -1,6 +1,7 @@
 //! The arguments.
 
 use crate::exit::Exit;
+use crate::world::World;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
@@ -69,6 +70,9 @@ pub struct RunArguments {
     #[command(flatten)]
     pub rules: RulesArgument,
 
+    #[command(flatten)]
+    pub world: WorldArgument,
+
     /// Run at least that long, such as "10 mins" or 600s of simulated time
     #[arg(long, value_name = "T", value_parser = parse_duration)]
     pub until: Option<Duration>,
@@ -88,6 +92,15 @@ pub struct RulesArgument {
     /// Whose rules the nodes follow: the protocol as it should be, or a version of NiFi
     #[arg(long = "rules", value_name = "NAME", value_parser = PossibleValuesParser::new(Rules::NAMES))]
     pub name: Option<String>,
+}
+
+/// In which world.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct WorldArgument {
+    /// Where the cluster runs. A scenario that a world cannot express is refused, step by step; of one that is drawn,
+    /// those steps are left out, and named
+    #[arg(long = "world", value_name = "WORLD", value_enum, default_value_t)]
+    pub of: World,
 }
 
 /// How a timeline is printed.
@@ -119,6 +132,9 @@ pub struct FuzzArguments {
 
     #[command(flatten)]
     pub rules: RulesArgument,
+
+    #[command(flatten)]
+    pub world: WorldArgument,
 }
 
 #[derive(Args, Debug)]

@@ -12,6 +12,7 @@ mod replay;
 mod run;
 mod scenarios;
 mod subject;
+mod world;
 mod zookeeper;
 
 use args::{Arguments, Command};

@@ -8,7 +8,6 @@ use crate::panics;
 use crate::subject::Subject;
 use std::fmt::Write as _;
 use zeromaster_sim::report::report;
-use zeromaster_sim::run::run_with;
 use zeromaster_sim::{Options, Outcome, Verdict};
 
 /// Runs what the arguments say.
@@ -24,7 +23,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
     let seed = subject.scenario.seed;
     let replay = subject.replay.line(seed);
     let options = Options { timeline: !arguments.quiet, ..Options::default() };
-    let Ok(outcome) = panics::catch(|| run_with(&subject.scenario, &subject.setup, seed, options)) else {
+    let world = arguments.world.of;
+    let Ok(outcome) = panics::catch(|| world.run(&subject.scenario, &subject.setup, seed, options)) else {
         eprintln!("this is a bug of zeromaster; the line that shows it again:\n  {replay}");
         return Ok(Exit::Bug);
     };

@@ -4,6 +4,7 @@ use crate::args::{FuzzArguments, RunArguments};
 use crate::complaint::Complaint;
 use crate::files::{KNOWN, TextFile, named_firewall, read_scenario};
 use crate::replay::Replay;
+use crate::world::World;
 use std::path::Path;
 use zeromaster_sim::draw::draw;
 use zeromaster_sim::plan::show_duration;
@@ -51,6 +52,7 @@ impl Subject {
             scenario.seed = seed;
         }
         draft.read_files(arguments.properties.as_deref(), arguments.firewall.as_deref())?;
+        draft.refuse(arguments.world.of)?;
         draft.finish(replay(arguments))
     }
 
@@ -65,7 +67,9 @@ impl Subject {
             draft.scenario.rules.clone_from(rules);
         }
         draft.read_files(None, None)?;
+        draft.refuse(arguments.world.of)?;
         let replay = Replay::new().path(path).option("--rules", arguments.rules.name.as_deref());
+        let replay = replay.option("--world", arguments.world.of.word());
         draft.finish(replay).map(Some)
     }
 }
@@ -86,12 +90,27 @@ impl Draft {
             }
             None => built_in(STORY),
         };
+        let (scenario, left_out) =
+            if arguments.drawn { arguments.world.of.drawn(scenario) } else { (scenario, Vec::new()) };
+        for step in left_out {
+            eprintln!("left out: {step}");
+        }
         Ok(Draft { scenario, file: None, properties: None, firewall: None })
     }
 
     fn of_file(path: &Path) -> Result<Draft, Complaint> {
         let (file, scenario) = read_scenario(path)?;
         Ok(Draft { scenario, file: Some(file), properties: None, firewall: None })
+    }
+
+    /// A scenario that this world cannot express is not run there.
+    fn refuse(&self, world: World) -> Result<(), Complaint> {
+        let steps: Vec<String> = world.unsupported(&self.scenario).iter().map(ToString::to_string).collect();
+        match (steps.is_empty(), &self.file) {
+            (true, _) => Ok(()),
+            (false, Some(file)) => Err(Complaint::about(&file.path, steps.join("\n"))),
+            (false, None) => Err(Complaint::new(steps.join("\n"))),
+        }
     }
 
     /// Another number of nodes: what the scenario says of each must still make sense.
@@ -199,6 +218,7 @@ fn replay(arguments: &RunArguments) -> Replay {
         .option("--properties", path(&arguments.properties).as_deref())
         .option("--firewall", path(&arguments.firewall).as_deref())
         .option("--rules", arguments.rules.name.as_deref())
+        .option("--world", arguments.world.of.word())
         .option("--until", arguments.until.map(show_duration).as_deref())
 }
 

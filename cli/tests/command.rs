@@ -198,6 +198,37 @@ fn findings_come_in_the_order_of_the_seeds_and_each_can_be_replayed() {
 }
 
 #[test]
+fn a_scenario_runs_in_the_other_world() {
+    let sleeper = file("madsim/sleeper.toml", SLEEPER);
+    let arguments = format!("run {} --world madsim", sleeper.display());
+    let timeline = check(&arguments, 0);
+    assert!(timeline.starts_with("# seed 1 · 3 nodes · rules default · world madsim\n"), "{timeline}");
+    for word in ["pause", "expired", "resumes", "passed"] {
+        assert!(timeline.contains(word), "{word} is missing in\n{timeline}");
+    }
+    assert_eq!(timeline, check(&arguments, 0));
+}
+
+#[test]
+fn what_the_other_world_cannot_express_is_refused_by_name() {
+    let text = SLEEPER.replace("pause = \"coordinator\"\nfor = \"60s\"", "clock = \"n2\"\njump = \"9s\"");
+    let jump = file("madsim/jump.toml", &text);
+    check(&format!("run {} --quiet", jump.display()), 0);
+    let refused = "madsim cannot express clock n2 jump 9s at 60s: it has one clock for all machines";
+    check_refused(&format!("run {} --world madsim", jump.display()), refused);
+    check_refused(&format!("fuzz {} --seeds 0..2 --world madsim", jump.display()), refused);
+}
+
+#[test]
+fn drawn_plans_are_cut_down_to_what_the_other_world_can_express() {
+    let tally = check("fuzz --seeds 0..8 --world madsim --jobs 2", 0);
+    assert_eq!(tally, check("fuzz --seeds 0..8 --world madsim --jobs 1", 0));
+    assert!(tally.contains("steps left out"), "{tally}");
+    let one = zeromaster("run --drawn --seed 0 --world madsim --quiet");
+    assert!(stderr(&one).contains("left out: madsim cannot express"), "{}", stderr(&one));
+}
+
+#[test]
 fn a_wrong_value_is_named_with_its_file_its_line_and_what_was_expected() {
     let text = "# two lines\nnifi.cluster.is.node=true\nnifi.cluster.protocol.heartbeat.interval=5 apples\n";
     let properties = file("wrong/nifi.properties", text);
@@ -309,6 +340,7 @@ fn the_readme_shows_what_is_printed() {
     let readme = include_str!("../../README.md");
     let sleeper = "../scenarios/zookeeper/coordinator-wakes-beside-its-successor.toml";
     let printed = check("run", 0) + &check(&format!("run {sleeper} --rules 1.28"), 1);
+    let printed = printed + &check("run --world madsim", 0);
     let is_entry = |line: &&str| {
         let time = line.trim_start().split(' ').next().unwrap_or_default();
         time.contains('.') && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')

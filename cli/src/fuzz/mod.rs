@@ -24,7 +24,7 @@ use workers::{Source, Summary, on_workers};
 /// # Errors
 /// When an argument or a file is wrong.
 pub fn fuzz(arguments: &FuzzArguments) -> Result<Exit, Complaint> {
-    let rules = arguments.rules.name.clone();
+    let (rules, world) = (arguments.rules.name.clone(), arguments.world.of);
     let (source, replay) = match Subject::to_fuzz(arguments)? {
         Some(subject) => {
             let replay = subject.replay.clone();
@@ -32,7 +32,7 @@ pub fn fuzz(arguments: &FuzzArguments) -> Result<Exit, Complaint> {
         }
         None => {
             let replay = Replay::new().word("--drawn").option("--rules", rules.as_deref());
-            (Source::Drawn { rules }, replay)
+            (Source::Drawn { rules }, replay.option("--world", world.word()))
         }
     };
     let jobs = arguments.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
@@ -46,7 +46,8 @@ pub fn fuzz(arguments: &FuzzArguments) -> Result<Exit, Complaint> {
         tally: Tally::default(),
         progress: Progress::new(seeds.end - seeds.start),
     };
-    let reader = on_workers(jobs, seeds.clone(), &source, |seed, summary| campaign.hear(seed, summary))?;
+    let reader =
+        on_workers(jobs, seeds.clone(), &source, world, |seed, summary| campaign.hear(seed, summary))?;
     campaign.progress.finish(jobs);
     if reader == Reader::Listens {
         print(&format!("seeds {}..{}: {}", seeds.start, seeds.end, campaign.tally))?;

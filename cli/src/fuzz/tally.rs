@@ -16,12 +16,17 @@ pub struct Tally {
     violated: BTreeMap<&'static str, u64>,
     not_converged: BTreeMap<&'static str, u64>,
     panicked: u64,
+    /// Steps that the world could not express.
+    left_out: BTreeMap<&'static str, u64>,
 }
 
 impl Tally {
     /// Counts a run.
     pub fn add(&mut self, summary: &Summary) {
         self.runs += 1;
+        for why in &summary.left_out {
+            *self.left_out.entry(why).or_default() += 1;
+        }
         match &summary.end {
             End::Passed => self.passed += 1,
             End::Excused(reasons) => {
@@ -65,6 +70,10 @@ impl fmt::Display for Tally {
         if self.panicked > 0 {
             writeln!(f, "{:>9}  panicked", self.panicked)?;
         }
+        if !self.left_out.is_empty() {
+            writeln!(f, "{:>9}  steps left out", self.left_out.values().sum::<u64>())?;
+            write_each(f, self.left_out.iter())?;
+        }
         Ok(())
     }
 }
@@ -83,7 +92,7 @@ mod tests {
     fn tally(ends: &[End]) -> Tally {
         let mut tally = Tally::default();
         for end in ends {
-            tally.add(&Summary { end: end.clone(), finding: None });
+            tally.add(&Summary { end: end.clone(), finding: None, left_out: Vec::new() });
         }
         tally
     }

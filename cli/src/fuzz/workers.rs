@@ -4,12 +4,12 @@ use crate::complaint::Complaint;
 use crate::output::Reader;
 use crate::panics;
 use crate::subject::Subject;
+use crate::world::World;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use zeromaster_sim::draw::draw;
-use zeromaster_sim::run::run_with;
 use zeromaster_sim::setup::Setup;
 use zeromaster_sim::{Options, Outcome, Verdict, Violation};
 
@@ -30,6 +30,8 @@ pub struct Summary {
     pub end: End,
     /// What was found, in words.
     pub finding: Option<String>,
+    /// For each step that the world cannot express and that was left out, why.
+    pub left_out: Vec<&'static str>,
 }
 
 /// How a run ended.
@@ -54,6 +56,7 @@ pub fn on_workers(
     jobs: usize,
     seeds: Range<u64>,
     source: &Source,
+    world: World,
     mut hear: impl FnMut(u64, Summary) -> Result<Reader, Complaint>,
 ) -> Result<Reader, Complaint> {
     let next = AtomicU64::new(seeds.start);
@@ -66,7 +69,7 @@ pub fn on_workers(
             scope.spawn(move || {
                 while !enough.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || results.send((seed, run_one(source, seed))).is_err() {
+                    if seed >= seeds.end || results.send((seed, run_one(source, world, seed))).is_err() {
                         return;
                     }
                 }
@@ -84,7 +87,7 @@ pub fn on_workers(
     })
 }
 
-fn run_one(source: &Source, seed: u64) -> Summary {
+fn run_one(source: &Source, world: World, seed: u64) -> Summary {
     panics::catch(|| match source {
         Source::Drawn { rules } => {
             let mut scenario = draw(seed);
@@ -93,17 +96,21 @@ fn run_one(source: &Source, seed: u64) -> Summary {
             }
             let setup = Setup::new(&scenario, None)
                 .unwrap_or_else(|error| panic!("a scenario that was drawn can be run: {error}"));
-            summary(&run_with(&scenario, &setup, seed, Options::default()))
+            let (scenario, left_out) = world.drawn(scenario);
+            let outcome = world.run(&scenario, &setup, seed, Options::default());
+            let left_out = left_out.iter().map(|step| step.why).collect();
+            Summary { left_out, ..summary(&outcome) }
         }
         Source::Subject(subject) => {
             let expected = &subject.scenario.expect.violates;
-            let outcome = run_with(&subject.scenario, &subject.setup, seed, Options::default());
+            let outcome = world.run(&subject.scenario, &subject.setup, seed, Options::default());
             summarize(&outcome, expected)
         }
     })
     .unwrap_or_else(|words| Summary {
         end: End::Panicked,
         finding: Some(format!("panicked: {words}; this is a bug of zeromaster")),
+        left_out: Vec::new(),
     })
 }
 
@@ -129,7 +136,7 @@ fn summarize(outcome: &Outcome, expected: &BTreeSet<String>) -> Summary {
         let Violation { property, at, event, text, .. } = violation;
         format!("{property} at {at} s, event {event}: {text}")
     });
-    Summary { end, finding }
+    Summary { end, finding, left_out: Vec::new() }
 }
 
 /// Why a violation is excused, in words that are the same for every node.
@@ -171,7 +178,7 @@ mod tests {
         for jobs in [1, 3] {
             let mut seen = Vec::new();
             let source = Source::Drawn { rules: None };
-            let reader = on_workers(jobs, 5..12, &source, |seed, _| {
+            let reader = on_workers(jobs, 5..12, &source, World::Sim, |seed, _| {
                 seen.push(seed);
                 Ok(Reader::Listens)
             });
@@ -184,7 +191,7 @@ mod tests {
     #[test]
     fn when_nobody_reads_nobody_works() {
         let source = Source::Drawn { rules: None };
-        let reader = on_workers(2, 0..u64::MAX, &source, |_, _| Ok(Reader::Left));
+        let reader = on_workers(2, 0..u64::MAX, &source, World::Sim, |_, _| Ok(Reader::Left));
         assert_eq!(reader.ok(), Some(Reader::Left));
     }
 }
