@@ -358,7 +358,7 @@ impl Operation {
     /// Whether the operation is a transaction and takes a zxid, also when it is refused.
     ///
     /// A body that cannot be read is found out by 3.8 when the number is given already, and by 3.9 before that. With a
-    /// `multi` it is the other way round for 3.9: see [`stops_at_null_acl`].
+    /// `multi` it is the other way round for 3.9, unless reading it ends at a `create` without an ACL.
     #[must_use]
     pub fn takes_zxid(&self, release: Release) -> bool {
         match (self, release) {
