@@ -1,6 +1,7 @@
 //! What the benchmarks measure on: a cluster of nodes joined without a simulator, by a network that loses no time and a
 //! ZooKeeper that is a map. Benchmarks are in benches/.
 
+pub mod ensemble;
 pub mod measure;
 pub mod quiet;
 mod zookeeper;
