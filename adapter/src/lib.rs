@@ -95,10 +95,7 @@ fn outcome(reply: zk::Reply) -> Outcome {
             Outcome::Data { data, czxid: stat.czxid.0 }
         }
         zk::Reply::DataSet { .. } => Outcome::DataSet,
-        zk::Reply::Children { mut children } => {
-            children.sort_unstable();
-            Outcome::Children { children }
-        }
+        zk::Reply::Children { children } => Outcome::Children { children },
         zk::Reply::Synced { .. } => Outcome::Synced,
         zk::Reply::Created { .. }
         | zk::Reply::Acl { .. }

@@ -118,7 +118,7 @@ pub enum Outcome {
     },
     /// The names of the znode's children.
     Children {
-        /// In ascending order.
+        /// In an order that means nothing.
         children: Vec<Arc<str>>,
     },
     /// The server has caught up.

@@ -298,12 +298,14 @@ impl Office {
     }
 
     fn exclusions_listed(&mut self, desk: &mut Desk<'_>, result: Result<Outcome, CoordinationError>) {
-        let names = match result {
+        let mut names = match result {
             Ok(Outcome::Children { children }) => children,
             Err(CoordinationError::NoNode) => return self.list_members(desk),
             // The connection broke: the term ends with it.
             Ok(_) | Err(_) => return,
         };
+        // What is asked does not depend on the order in which ZooKeeper lists.
+        names.sort_unstable();
         self.phase = Phase::ReadingExclusions { missing: Some(names.len()) };
         let parent = desk.config.paths.exclusions();
         for name in &names {

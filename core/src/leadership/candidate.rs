@@ -267,7 +267,7 @@ impl Candidate {
 
     fn found(&mut self, children: &[Arc<str>]) -> Wish {
         let prefix = self.prefix();
-        match children.iter().find(|name| name.starts_with(&prefix)) {
+        match children.iter().filter(|name| name.starts_with(&prefix)).min() {
             Some(name) => {
                 let znode = child(&self.path, name);
                 self.state = State::Adopting { znode: znode.clone() };
@@ -298,7 +298,7 @@ impl Candidate {
             self.state = State::Out;
             return self.pursue();
         }
-        if let Some(orphan) = children.iter().find(|name| self.is_orphan(name, own)) {
+        if let Some(orphan) = self.orphan(children, own) {
             return Some((Step::Sweep, Operation::Delete { path: child(&self.path, orphan) }));
         }
         match predecessor(children, own) {
@@ -314,11 +314,15 @@ impl Candidate {
         }
     }
 
-    /// Whether this very run of the process made a znode that is not its place in line: the create of it was lost, or its
+    /// A znode that this very run of the process made and that is not its place in line: the create of it was lost, or its
     /// session. Nobody acts under it, so it may go at once. A znode of a former run is left to ZooKeeper, which alone
     /// knows when that run is over.
-    fn is_orphan(&self, name: &str, own: &str) -> bool {
-        self.rules.sweep_own_orphans && name != own && name.starts_with(&self.run())
+    fn orphan<'a>(&self, children: &'a [Arc<str>], own: &str) -> Option<&'a Arc<str>> {
+        if !self.rules.sweep_own_orphans {
+            return None;
+        }
+        let run = self.run();
+        children.iter().filter(|name| name.as_ref() != own && name.starts_with(&run)).min()
     }
 
     fn swept(&mut self) -> Wish {

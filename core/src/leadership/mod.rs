@@ -35,5 +35,26 @@ pub(crate) fn sequence(name: &str) -> Option<i32> {
 
 /// The first of these candidates as Curator sorts them: by number; names without one come last.
 pub(crate) fn first_in_line<T: AsRef<str>>(candidates: &[T]) -> Option<&T> {
-    candidates.iter().min_by_key(|name| sequence(name.as_ref()).map_or(i64::MAX, i64::from))
+    let place = |name: &T| sequence(name.as_ref()).map_or(i64::MAX, i64::from);
+    candidates
+        .iter()
+        .min_by(|one, other| place(one).cmp(&place(other)).then_with(|| one.as_ref().cmp(other.as_ref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_first_does_not_depend_on_the_order_of_the_list() {
+        let mut names = ["_c_b-lock-0000000007", "_c_a-lock-0000000003", "no number", "also none"];
+        for _ in 0..names.len() {
+            names.rotate_left(1);
+            assert_eq!(first_in_line(&names), Some(&"_c_a-lock-0000000003"));
+        }
+        let mut numberless = ["no number", "also none"];
+        assert_eq!(first_in_line(&numberless), Some(&"also none"));
+        numberless.reverse();
+        assert_eq!(first_in_line(&numberless), Some(&"also none"));
+    }
 }
