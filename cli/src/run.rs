@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::output::print;
 use crate::panics;
 use crate::subject::Subject;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use zeromaster_sim::report::report;
 use zeromaster_sim::{Options, Outcome, Verdict};
@@ -34,18 +35,23 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
             Format::Jsonl => timeline.to_json_lines(),
         })?;
     }
-    conclude(arguments, &outcome, &replay)?;
+    conclude(arguments, &outcome, &subject.scenario.expect.violates, &replay)?;
     Ok(Exit::of(&outcome.verdict))
 }
 
 /// Says what is not in the timeline: the verdict if there is none, and the report of a violation.
-fn conclude(arguments: &RunArguments, outcome: &Outcome, replay: &str) -> Result<(), Complaint> {
+fn conclude(
+    arguments: &RunArguments,
+    outcome: &Outcome,
+    expected: &BTreeSet<String>,
+    replay: &str,
+) -> Result<(), Complaint> {
     let mut text = String::new();
     if arguments.quiet {
         let _ = writeln!(text, "{}", verdict(outcome));
     }
     if matches!(outcome.verdict, Verdict::Violated | Verdict::NotConverged) {
-        let report = report(outcome, replay).unwrap_or_default();
+        let report = report(outcome, expected, replay).unwrap_or_default();
         let _ = write!(text, "\n{report}its plan as a scenario file:\n  {replay} --print-plan\n");
     }
     match arguments.format {

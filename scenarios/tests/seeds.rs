@@ -46,7 +46,8 @@ fn check(theme: &str) {
             let outcome = run_with(&scenario, &setup, seed, Options::default());
             if !matches!(outcome.verdict, Verdict::Passed | Verdict::Excused) {
                 let replay = format!("zeromaster run scenarios/{file}.toml --seed {seed}");
-                failed.push(report(&outcome, &replay).unwrap_or_else(|| format!("{file}, seed {seed}")));
+                let story = report(&outcome, &scenario.expect.violates, &replay);
+                failed.push(story.unwrap_or_else(|| format!("{file}, seed {seed}")));
                 // One story for each scenario is enough.
                 break;
             }

@@ -18,7 +18,8 @@ fn run_once(file: &ScenarioFile) -> Outcome {
 fn check_verdict(file: &ScenarioFile, outcome: &Outcome) {
     let passes = matches!(outcome.verdict, Verdict::Passed | Verdict::Excused);
     let replay = format!("zeromaster run scenarios/{file}.toml");
-    let story = || report(outcome, &replay).unwrap_or_else(|| format!("{:?}", outcome.verdict));
+    let expected = file.parse().map(|scenario| scenario.expect.violates).unwrap_or_default();
+    let story = || report(outcome, &expected, &replay).unwrap_or_else(|| format!("{:?}", outcome.verdict));
     assert!(passes, "{file} does not pass\n{}", story());
 }
 
