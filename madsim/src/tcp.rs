@@ -22,7 +22,7 @@ const END_PAUSE: Duration = Duration::from_millis(500);
 /// How much is read at once.
 const READ_BYTES: usize = 1 << 14;
 
-/// Whose connection it is, and with whom; people are none that a plan could mean.
+/// Whose connection it is, and with whom; `None` stands for people, whom no plan can mean.
 #[derive(Clone)]
 pub(crate) struct Ends {
     pub(crate) shared: Shared,

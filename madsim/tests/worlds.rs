@@ -42,7 +42,12 @@ fn every_scenario_that_madsim_can_express_has_the_same_verdict_there() {
     let (page, made) = (page(), table::page(&rows));
     let written = std::fs::read_to_string(&page).unwrap_or_default();
     if written != made {
-        std::fs::write(&page, made).unwrap();
-        panic!("docs/worlds.md was not up to date; it is now: look at the difference");
+        // Where nobody looks at the difference nothing is mended, or the second try would pass.
+        if std::env::var_os("CI").is_none() {
+            std::fs::write(&page, made).unwrap();
+        }
+        panic!(
+            "docs/worlds.md was not up to date; without CI in the environment it is now: look at the difference"
+        );
     }
 }

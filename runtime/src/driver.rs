@@ -1,8 +1,10 @@
 //! The task that owns the node and its ZooKeeper client: everything reaches them through its mailbox or its one timer, and
 //! what they want is performed in order.
 //!
-//! Mail comes before the timer, as a process that was held up reads what has arrived before it judges who was silent. Not
-//! for ever: after [`MAIL_IN_A_ROW`] pieces what is due is done. The node itself does what is due in every step.
+//! Mail that is there comes before the timer, so that what was heard counts before it is judged who was silent. Not for
+//! ever: after [`MAIL_IN_A_ROW`] pieces what is due is done. The node itself does what is due in every step. After the
+//! process was held up its readers may not have run yet: then it is the lease, and that a coordinator forgives its own
+//! absence, which keep it from judging by what it has not read.
 
 use crate::environment::Environment;
 #[cfg(feature = "flaws")]

@@ -163,8 +163,11 @@ impl<E: Environment> Correspondence<E> {
                     return End::Broken("more was taken than was sent".to_owned());
                 }
                 First::One(First::Other(Ok(messages))) => {
-                    taken = messages;
-                    patience = (taken < sent).then(|| Box::pin(self.patience()));
+                    // Only progress is a sign of life.
+                    if messages > taken {
+                        taken = messages;
+                        patience = (taken < sent).then(|| Box::pin(self.patience()));
+                    }
                 }
                 First::One(First::Other(Err(_))) if taken == sent => return End::Idle,
                 First::One(First::Other(Err(reason))) => return End::Broken(reason),
