@@ -27,61 +27,73 @@ impl Point {
 }
 
 struct Curve {
+    name: &'static str,
+    colour: RGBColor,
+    points: Vec<Point>,
+}
+
+/// Curves over the same x.
+struct Chart {
     title: &'static str,
     x: &'static str,
-    points: Vec<Point>,
+    curves: Vec<Curve>,
 }
 
 const NODES: [u32; 11] = [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 const MINUTES: [u32; 7] = [1, 10, 60, 360, 1_440, 4_320, 10_080];
 const FAULTS_PER_MINUTE: [u32; 7] = [0, 1, 3, 10, 100, 300, 1_000];
 
+/// In larger clusters only the start is measured: it takes minutes.
+const QUIET_UP_TO: u32 = 1_000;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let tiny = arguments.iter().any(|argument| argument == "--test");
     let file = arguments.iter().find(|argument| argument.ends_with(".svg"));
     let few = |all: &'static [u32]| if tiny { &all[..2] } else { all };
-    let curves = [
-        Curve {
-            title: "nodes: two minutes, from the start on",
+    let start: Vec<Point> = few(&NODES).iter().map(|nodes| measured(*nodes, 2, 0, *nodes)).collect();
+    let quiet = start.iter().filter(|start| start.x <= f64::from(QUIET_UP_TO)).map(quiet).collect();
+    let minutes = few(&MINUTES).iter().map(|minutes| measured(5, *minutes, 0, *minutes)).collect();
+    let faults = few(&FAULTS_PER_MINUTE).iter().map(|faults| measured(10, 20, *faults, *faults)).collect();
+    let curve = |name, colour, points| Curve { name, colour, points };
+    let charts = [
+        Chart {
+            title: "nodes: the first two minutes, and the two after them",
             x: "nodes",
-            points: few(&NODES).iter().map(|nodes| measured(*nodes, 2, 0, *nodes)).collect(),
+            curves: vec![curve("start", RED, start), curve("quiet", BLUE, quiet)],
         },
-        Curve {
+        Chart {
             title: "simulated time: five nodes",
             x: "minutes",
-            points: few(&MINUTES).iter().map(|minutes| measured(5, *minutes, 0, *minutes)).collect(),
+            curves: vec![curve("quiet", BLUE, minutes)],
         },
-        Curve {
+        Chart {
             title: "faults: ten nodes, twenty minutes",
             x: "faults a minute",
-            points: few(&FAULTS_PER_MINUTE).iter().map(|faults| measured(10, 20, *faults, *faults)).collect(),
+            curves: vec![curve("with faults", RED, faults)],
         },
     ];
-    for Curve { title, x, points } in &curves {
-        println!("{title}\n{x:>16}  {:>12}  {:>12}  {:>12}", "events", "seconds", "ns an event");
-        for point in points {
-            let seconds = point.processor.as_secs_f64();
-            println!(
-                "{:>16}  {:>12}  {seconds:>12.3}  {:>12.0}",
-                point.x,
-                point.events,
-                point.nanos_per_event()
-            );
-        }
-    }
+    charts.iter().for_each(print);
     if let Some(file) = file {
-        draw(file, &curves)?;
+        draw(file, &charts)?;
     }
     Ok(())
 }
 
+/// The two minutes after the first two: what a run of four takes more than one of two.
+fn quiet(start: &Point) -> Point {
+    let nodes = start.x as u32;
+    let whole = measured(nodes, 4, 0, nodes);
+    Point {
+        x: start.x,
+        events: whole.events - start.events,
+        processor: whole.processor.saturating_sub(start.processor),
+    }
+}
+
 /// One run of `nodes` nodes for `minutes`, with so many faults in each of them; it is drawn at `x`.
 fn measured(nodes: u32, minutes: u32, faults: u32, x: u32) -> Point {
-    let mut terminal = std::io::stderr();
-    if terminal.is_terminal() {
-        let _ = write!(terminal, "\r\x1b[K{nodes} nodes, {minutes} minutes, {faults} faults a minute");
-    }
+    progress(&format!("{nodes} nodes, {minutes} minutes, {faults} faults a minute"));
     let length = Duration::from_secs(u64::from(minutes) * 60);
     let mut builder = Scenario::of(nodes)
         .until(length)
@@ -93,18 +105,15 @@ fn measured(nodes: u32, minutes: u32, faults: u32, x: u32) -> Point {
         let (one, other) = (fault % nodes + 1, (fault + 1 + fault / nodes) % nodes + 1);
         builder = builder.at(at);
         builder = match fault % 3 {
-            0 => builder.pause(format!("n{one}")).lasting(Duration::from_millis(300)),
             1 => builder.delay("10ms..90ms").between(format!("n{one} | zk{}", fault % 2 + 1)).lasting(SHORT),
-            _ if one == other => builder.pause(format!("n{one}")).lasting(Duration::from_millis(300)),
-            _ => builder.cut(format!("n{one} | n{other}")).lasting(SHORT),
+            2 if one != other => builder.cut(format!("n{one} | n{other}")).lasting(SHORT),
+            _ => builder.pause(format!("n{one}")).lasting(Duration::from_millis(300)),
         };
     }
     let scenario = builder.build().expect("a scenario of our own");
     let setup = Setup::new(&scenario, None).expect("the shipped configuration makes sense");
     let (processor, outcome) = processor_time(|| run_with(&scenario, &setup, 1, Options::default()));
-    if terminal.is_terminal() {
-        let _ = write!(terminal, "\r\x1b[K");
-    }
+    progress("");
     if let Some(violation) = outcome.first_violation() {
         eprintln!("{nodes} nodes, {faults} faults a minute: {}: {}", violation.property, violation.text);
     }
@@ -113,32 +122,67 @@ fn measured(nodes: u32, minutes: u32, faults: u32, x: u32) -> Point {
 
 const SHORT: Duration = Duration::from_secs(2);
 
-fn draw(file: &str, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
-    let area = SVGBackend::new(file, (860, 300 * curves.len() as u32)).into_drawing_area();
+/// What is being measured, where somebody watches.
+fn progress(text: &str) {
+    let mut terminal = std::io::stderr();
+    if terminal.is_terminal() {
+        // Who cannot be shown what is going on can do without.
+        let _ = write!(terminal, "\r\x1b[K{text}");
+    }
+}
+
+fn print(chart: &Chart) {
+    for Curve { name, points, .. } in &chart.curves {
+        println!("{}: {name}", chart.title);
+        println!("{:>16}  {:>12}  {:>12}  {:>12}", chart.x, "events", "seconds", "ns an event");
+        for point in points {
+            let (x, events, nanos) = (point.x, point.events, point.nanos_per_event());
+            println!("{x:>16}  {events:>12}  {:>12.3}  {nanos:>12.0}", point.processor.as_secs_f64());
+        }
+    }
+}
+
+/// Both scales are logarithmic: a line that rises by one decade over one decade is a cost that grows with x.
+fn draw(file: &str, charts: &[Chart]) -> Result<(), Box<dyn Error>> {
+    let area = SVGBackend::new(file, (860, 300 * charts.len() as u32)).into_drawing_area();
     area.fill(&WHITE)?;
-    for (curve, area) in curves.iter().zip(area.split_evenly((curves.len(), 1))) {
-        // On a logarithmic scale nothing is at 0; half a fault a minute stands for none.
+    for (chart, area) in charts.iter().zip(area.split_evenly((charts.len(), 1))) {
+        // Nothing is at 0 there; half a fault a minute stands for none.
         let x = |point: &Point| point.x.max(0.5);
-        let (first, last) = (&curve.points[0], &curve.points[curve.points.len() - 1]);
-        let highest = curve.points.iter().map(Point::nanos_per_event).fold(0.0, f64::max);
-        let mut chart = ChartBuilder::on(&area)
-            .caption(curve.title, ("sans-serif", 18))
+        let points = || chart.curves.iter().flat_map(|curve| &curve.points);
+        let first = points().map(x).fold(f64::INFINITY, f64::min);
+        let last = points().map(x).fold(0.0, f64::max);
+        let highest = points().map(Point::nanos_per_event).fold(1_000.0, f64::max);
+        let mut axes = ChartBuilder::on(&area)
+            .caption(chart.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(36)
             .y_label_area_size(64)
-            .build_cartesian_2d((x(first)..x(last) * 1.1).log_scale(), 0.0..highest * 1.15)?;
-        chart
-            .configure_mesh()
-            .x_desc(curve.x)
+            .build_cartesian_2d((first..last * 1.1).log_scale(), (LEAST..highest * 2.0).log_scale())?;
+        axes.configure_mesh()
+            .x_desc(chart.x)
             .y_desc("ns an event")
             .x_label_formatter(&|x| format!("{x:.0}"))
             .y_label_formatter(&|y| format!("{y:.0}"))
             .light_line_style(WHITE)
             .draw()?;
-        let line = curve.points.iter().map(|point| (x(point), point.nanos_per_event()));
-        chart.draw_series(LineSeries::new(line.clone(), BLUE.stroke_width(2)))?;
-        chart.draw_series(line.map(|at| Circle::new(at, 3, BLUE.filled())))?;
+        for Curve { name, colour, points } in &chart.curves {
+            let colour = *colour;
+            let line = points.iter().map(|point| (x(point), point.nanos_per_event().max(LEAST)));
+            axes.draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?
+                .label(*name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+            axes.draw_series(line.map(|at| Circle::new(at, 3, colour.filled())))?;
+        }
+        axes.configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE)
+            .border_style(BLACK)
+            .draw()?;
     }
     area.present()?;
     Ok(())
 }
+
+/// Where the scale of costs begins, in nanoseconds.
+const LEAST: f64 = 100.0;
