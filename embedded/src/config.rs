@@ -82,7 +82,13 @@ impl EmbeddedConfig {
             ("session_timeout_min", self.session_timeout_min),
             ("session_timeout_max", self.session_timeout_max),
         ];
-        names.into_iter().find(|(_, value)| zero(*value)).map(|(name, _)| StartError::Zero(name))
+        if let Some((name, _)) = names.into_iter().find(|(_, value)| zero(*value)) {
+            return Some(StartError::Zero(name));
+        }
+        match (self.session_timeout_min, self.session_timeout_max) {
+            (Some(min), Some(max)) if min > max => Some(StartError::Timeouts { min, max }),
+            (Some(_), Some(_)) | (None, _) | (_, None) => None,
+        }
     }
 
     /// What each server is told, with what a real one takes from its clock.
@@ -127,6 +133,13 @@ impl EmbeddedConfig {
 pub enum StartError {
     /// So many servers cannot be.
     Servers(usize),
+    /// The least session timeout is above the greatest.
+    Timeouts {
+        /// The least.
+        min: Duration,
+        /// The greatest.
+        max: Duration,
+    },
     /// A time that must be above zero is not.
     Zero(&'static str),
     /// Nobody can listen at this address.
@@ -146,6 +159,10 @@ impl fmt::Display for StartError {
             StartError::Servers(servers) => {
                 write!(f, "an ensemble of {servers} servers, expected 1 to {SERVERS_MAX}")
             }
+            StartError::Timeouts { min, max } => write!(
+                f,
+                "the least session timeout is {min:?}, expected at most the greatest, which is {max:?}"
+            ),
             StartError::Zero(name) => write!(f, "{name} is zero, expected a time above it"),
             StartError::Listen { address, error } => {
                 write!(
@@ -162,7 +179,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Listen { error, .. } | StartError::Poll(error) => Some(error),
-            StartError::Servers(_) | StartError::Zero(_) => None,
+            StartError::Servers(_) | StartError::Timeouts { .. } | StartError::Zero(_) => None,
         }
     }
 }
@@ -198,6 +215,17 @@ mod tests {
         check(EmbeddedConfig::ensemble(256), "an ensemble of 256 servers, expected 1 to 255");
         let config = EmbeddedConfig { tick: Duration::ZERO, ..EmbeddedConfig::default() };
         check(config, "tick is zero, expected a time above it");
+        let (min, max) = (Duration::from_secs(10), Duration::from_secs(1));
+        let timeouts = |min, max| EmbeddedConfig {
+            session_timeout_min: Some(min),
+            session_timeout_max: Some(max),
+            ..EmbeddedConfig::default()
+        };
+        check(
+            timeouts(min, max),
+            "the least session timeout is 10s, expected at most the greatest, which is 1s",
+        );
+        assert!(timeouts(max, min).complaint().is_none() && timeouts(max, max).complaint().is_none());
         assert!(EmbeddedConfig::ensemble(255).complaint().is_none());
     }
 }

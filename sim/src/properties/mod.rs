@@ -138,8 +138,8 @@ pub struct Before {
     pub(crate) coordinated: Option<Epoch>,
 }
 
-/// Which steps a property wants to see. In a quiet cluster hardly any step is of interest to hardly anybody, so to ask
-/// first is most of what makes checking cheap.
+/// Which steps a property wants to see. In a quiet cluster most steps are of interest to no property, so to ask first is
+/// most of what makes checking cheap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interest(u8);
 
