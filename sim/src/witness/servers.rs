@@ -4,9 +4,9 @@ use super::Witness;
 use crate::plan::NodeNumber;
 use crate::properties::{Incident, ServerStep};
 use crate::time::SimTime;
+use crate::world;
 use crate::world::process::Pause;
 use crate::world::servers::{Part, ServerMachine, heard};
-use crate::world::{self};
 use std::borrow::Cow;
 use zeromaster_zookeeper::{Release, ServerInput, ServerOutput, ServerRecord, SessionId};
 
