@@ -51,10 +51,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tiny = arguments.iter().any(|argument| argument == "--test");
     let file = arguments.iter().find(|argument| argument.ends_with(".svg"));
     let few = |all: &'static [u32]| if tiny { &all[..2] } else { all };
-    let start: Vec<Point> = few(&NODES).iter().map(|nodes| measured(*nodes, 2, 0, *nodes)).collect();
-    let quiet = start.iter().filter(|start| start.x <= f64::from(QUIET_UP_TO)).map(quiet).collect();
+    // The largest clusters last: the memory that they leave behind makes what follows dearer.
     let minutes = few(&MINUTES).iter().map(|minutes| measured(5, *minutes, 0, *minutes)).collect();
     let faults = few(&FAULTS_PER_MINUTE).iter().map(|faults| measured(10, 20, *faults, *faults)).collect();
+    let (mut start, mut quiet) = (Vec::new(), Vec::new());
+    for nodes in few(&NODES) {
+        let first = measured(*nodes, 2, 0, *nodes);
+        if *nodes <= QUIET_UP_TO {
+            quiet.push(after(&first));
+        }
+        start.push(first);
+    }
     let curve = |name, colour, points| Curve { name, colour, points };
     let charts = [
         Chart {
@@ -81,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The two minutes after the first two: what a run of four takes more than one of two.
-fn quiet(start: &Point) -> Point {
+fn after(start: &Point) -> Point {
     let nodes = start.x as u32;
     let whole = measured(nodes, 4, 0, nodes);
     Point {
