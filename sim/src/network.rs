@@ -193,6 +193,17 @@ impl Network {
         if self.disturbances.is_empty() {
             return Some(latency);
         }
+        self.stream_disturbed(link, number, latency, protocol)
+    }
+
+    #[cold]
+    fn stream_disturbed(
+        &self,
+        link: Link,
+        number: u64,
+        latency: Duration,
+        protocol: Protocol,
+    ) -> Option<Duration> {
         let conditions = self.conditions(link, number, protocol);
         let lost_for = |ratio| waited(&mut self.draws(LOSS, link, number), ratio);
         let waited = conditions.loss.map_or(Duration::ZERO, lost_for);
@@ -202,13 +213,18 @@ impl Network {
     /// Whether nothing gets from one endpoint to the other at the moment. To be asked when a message arrives, too:
     /// a cut takes what is on its way.
     #[must_use]
+    #[inline]
     pub fn is_cut(&self, from: Endpoint, to: Endpoint, protocol: Protocol) -> bool {
-        let link = Link { from, to };
+        !self.disturbances.is_empty() && self.is_cut_by_any(Link { from, to }, protocol)
+    }
+
+    #[cold]
+    fn is_cut_by_any(&self, link: Link, protocol: Protocol) -> bool {
         let cuts = |(links, disturbance): &(LinkSet, Disturbance)| match disturbance {
             Disturbance::Cut => links.contains(link, protocol),
             Disturbance::Loss(_) | Disturbance::Duplicate(_) | Disturbance::Delay(_) => false,
         };
-        from != to && self.disturbances.values().any(cuts)
+        link.from != link.to && self.disturbances.values().any(cuts)
     }
 
     /// Lets `node` handle every input that much later, or without delay again.
@@ -222,6 +238,9 @@ impl Network {
     /// How much later than it could `node` handles an input.
     #[must_use]
     pub fn slowness(&self, node: NodeNumber) -> Duration {
+        if self.slow.is_empty() {
+            return Duration::ZERO;
+        }
         self.slow.get(&node).copied().unwrap_or(Duration::ZERO)
     }
 

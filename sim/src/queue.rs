@@ -54,20 +54,23 @@ impl<E> EventQueue<E> {
         let sequence = self.pushed;
         self.pushed += 1;
         let lane = lane_of(self.now, time);
-        while self.lanes.len() <= lane {
-            self.lanes.push(VecDeque::new());
+        if self.lanes.len() <= lane {
+            self.lanes.resize_with(lane + 1, VecDeque::new);
         }
         let key = Key::new(time, sequence, lane as u32);
-        match self.lanes[lane].back() {
-            None => self.heap.push(Reverse(key)),
-            Some(&(last, _)) if last <= key => {}
-            Some(_) => {
+        let lane = &mut self.lanes[lane];
+        match lane.back() {
+            Some(&(last, _)) if last > key => {
                 let place = LANES as u32 + self.occupy(event);
                 self.heap.push(Reverse(Key::new(time, sequence, place)));
-                return sequence;
+            }
+            last => {
+                if last.is_none() {
+                    self.heap.push(Reverse(key));
+                }
+                lane.push_back((key, event));
             }
         }
-        self.lanes[lane].push_back((key, event));
         sequence
     }
 
@@ -124,8 +127,9 @@ impl<E> EventQueue<E> {
 
     fn occupy(&mut self, event: E) -> u32 {
         if let Some(slot) = self.vacant.pop() {
-            let before = self.slots[slot as usize].replace(event);
-            assert!(before.is_none(), "a vacant slot holds no event");
+            let vacant = &mut self.slots[slot as usize];
+            assert!(vacant.is_none(), "a vacant slot holds no event");
+            *vacant = Some(event);
             return slot;
         }
         let slot = self.slots.len() as u64;

@@ -12,6 +12,7 @@ mod membership;
 mod primary;
 mod record;
 mod sessions;
+mod watchers;
 
 use crate::plan::NodeNumber;
 use crate::time::SimTime;
@@ -30,11 +31,14 @@ use zeromaster_core::operator::{OperatorRequest, RequestId};
 use zeromaster_core::status::{Epoch, Version};
 use zeromaster_core::table::StatusTable;
 use zeromaster_core::time::Instant;
+use zeromaster_zookeeper::server::peer::PeerMessage;
+use zeromaster_zookeeper::transaction::TransactionBody;
 use zeromaster_zookeeper::{
     ConnectionId, Server, ServerMessage, ServerOutput, ServerRecord, SessionId, Zxid,
 };
 
 pub use liveness::LIVENESS;
+pub(crate) use watchers::Watchers;
 
 /// The whole cluster, to look at.
 #[derive(Clone, Copy)]
@@ -141,7 +145,7 @@ pub struct Before {
 /// Which steps a property wants to see. In a quiet cluster most steps are of interest to no property, so to ask first is
 /// most of what makes checking cheap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Interest(u8);
+pub struct Interest(u16);
 
 impl Interest {
     /// None.
@@ -152,18 +156,29 @@ impl Interest {
     pub const IN_OFFICE: Interest = Interest(1 << 1);
     /// Steps of a node that hears from a coordinator.
     pub const COMMANDED: Interest = Interest(1 << 2);
-    /// Steps of ZooKeeper's servers, but for those in which a server hears of no session, says nothing, and applies
-    /// nothing.
-    pub const SERVED: Interest = Interest(1 << 3);
     /// What a client hears from ZooKeeper.
-    pub const TOLD: Interest = Interest(1 << 4);
+    pub const TOLD: Interest = Interest(1 << 3);
+    /// Steps of a ZooKeeper server that hears of sessions.
+    pub const HEARING: Interest = Interest(1 << 4);
+    /// Steps of a ZooKeeper server that tells clients something.
+    pub const TELLING: Interest = Interest(1 << 5);
+    /// Steps of a ZooKeeper server that applies transactions, or takes over the state of another one.
+    pub const APPLYING: Interest = Interest(1 << 6);
+    /// Steps of a ZooKeeper server in which a session or a connection begins or ends, or is about to, or in which the
+    /// server comes to play another part.
+    pub const TURNING: Interest = Interest(1 << 7);
     /// All of them.
-    pub const EVERYTHING: Interest = Interest((1 << 5) - 1);
+    pub const EVERYTHING: Interest = Interest((1 << KINDS) - 1);
 
     /// These steps and those.
     #[must_use]
     pub const fn and(self, other: Interest) -> Interest {
         Interest(self.0 | other.0)
+    }
+
+    /// Its kinds of steps, each by its number below [`KINDS`].
+    fn kinds(self) -> impl Iterator<Item = usize> {
+        (0..KINDS).filter(move |kind| self.0 >> kind & 1 != 0)
     }
 
     /// Whether some step is among both.
@@ -172,6 +187,9 @@ impl Interest {
         self.0 & other.0 != 0
     }
 }
+
+/// How many kinds of steps there are.
+const KINDS: usize = 8;
 
 /// One step of one node.
 #[derive(Clone, Copy)]
@@ -240,6 +258,19 @@ pub struct ServerStep<'a> {
 }
 
 impl<'a> ServerStep<'a> {
+    /// Which kinds of steps this one is.
+    pub(crate) fn kinds(&self) -> Interest {
+        let mut kinds = match self.heard {
+            Heard::Client { .. } | Heard::Touched { .. } => Interest::HEARING,
+            Heard::Expire { .. } => Interest::TURNING,
+            Heard::Other => Interest::NOTHING,
+        };
+        if self.after.last_zxid() != self.before {
+            kinds = kinds.and(Interest::APPLYING);
+        }
+        self.outputs.iter().map(kind).fold(kinds, Interest::and)
+    }
+
     pub(crate) fn records(&self) -> impl Iterator<Item = &'a ServerRecord> + use<'a> {
         self.outputs.iter().filter_map(|output| match output {
             ServerOutput::Record(record) => Some(record),
@@ -249,6 +280,26 @@ impl<'a> ServerStep<'a> {
             | ServerOutput::SendPeer { .. }
             | ServerOutput::ClosePeer { .. } => None,
         })
+    }
+}
+
+/// The kind of step in which a server says this.
+fn kind(output: &ServerOutput) -> Interest {
+    match output {
+        ServerOutput::Send { message: ServerMessage::Connected { .. }, .. } => {
+            Interest::TELLING.and(Interest::TURNING)
+        }
+        ServerOutput::Send { .. } => Interest::TELLING,
+        ServerOutput::Close { .. } | ServerOutput::Record(_) => Interest::TURNING,
+        ServerOutput::SendPeer { message: PeerMessage::Propose { transaction, .. }, .. } => match transaction
+            .body
+        {
+            TransactionBody::OpenSession { .. } | TransactionBody::CloseSession { .. } => Interest::TURNING,
+            TransactionBody::Write { .. } | TransactionBody::Refused(_) => Interest::NOTHING,
+        },
+        ServerOutput::Notify { .. } | ServerOutput::SendPeer { .. } | ServerOutput::ClosePeer { .. } => {
+            Interest::NOTHING
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl Property for SessionsOutliveTheirLeases {
     }
 
     fn interest(&self) -> Interest {
-        Interest::SERVED
+        Interest::TURNING
     }
 
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
@@ -92,7 +92,7 @@ pub(super) struct NoSessionExpiresEarly {
     attached: BTreeMap<ConnectionId, (u32, SessionId)>,
     timeouts: BTreeMap<SessionId, Duration>,
     /// When each server last heard of a session, on its own clock.
-    heard: BTreeMap<SessionId, BTreeMap<u32, Duration>>,
+    heard: BTreeMap<SessionId, Vec<(u32, Duration)>>,
     /// Since when each server leads; none does that stands alone.
     leads: BTreeMap<u32, Option<Duration>>,
     /// Sessions that a fault has expired.
@@ -101,7 +101,11 @@ pub(super) struct NoSessionExpiresEarly {
 
 impl NoSessionExpiresEarly {
     fn touched(&mut self, step: &ServerStep<'_>, session: SessionId) {
-        self.heard.entry(session).or_default().insert(step.server, step.local);
+        let heard = self.heard.entry(session).or_default();
+        match heard.iter_mut().find(|(server, _)| *server == step.server) {
+            Some((_, at)) => *at = step.local,
+            None => heard.push((step.server, step.local)),
+        }
     }
 
     fn note(&mut self, step: &ServerStep<'_>, output: &ServerOutput) {
@@ -152,8 +156,8 @@ impl NoSessionExpiresEarly {
             return Finding::new(format!("zk{server} expires session {session}, and does not lead"));
         };
         let timeout = self.timeouts.get(&session)?;
-        let heard = self.heard.get(&session).and_then(|servers| servers.get(&server));
-        let silence = step.local.saturating_sub(began.max(heard.copied().unwrap_or_default()));
+        let heard = self.heard.get(&session).and_then(|heard| heard.iter().find(|(at, _)| *at == server));
+        let silence = step.local.saturating_sub(began.max(heard.map_or(Duration::ZERO, |(_, at)| *at)));
         if silence >= *timeout {
             return None;
         }
@@ -174,7 +178,7 @@ impl Property for NoSessionExpiresEarly {
     }
 
     fn interest(&self) -> Interest {
-        Interest::SERVED
+        Interest::HEARING.and(Interest::TURNING)
     }
 
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {

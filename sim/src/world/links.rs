@@ -135,25 +135,17 @@ impl World<'_> {
         link.lane(to_server).arrival(self.now, latency)
     }
 
-    /// Whether what was sent on this connection gets through at the moment of its arrival.
-    fn gets_through(&mut self, connection: ConnectionId, to_server: bool) -> bool {
-        let Some(link) = self.links.get_mut(connection) else { return false };
+    /// The connection, if what was sent on it gets through at the moment of its arrival.
+    fn gets_through(&mut self, connection: ConnectionId, to_server: bool) -> Option<&mut Link> {
+        let link = self.links.get_mut(connection)?;
         let (from, to) = link.ends(to_server);
         let lane = link.lane(to_server);
         lane.broken |= self.network.is_cut(from, to, Protocol::ZooKeeper);
-        !lane.broken
-    }
-
-    /// The server at the other end.
-    fn server_of(&self, connection: ConnectionId) -> Option<u32> {
-        self.links.get(connection).map(|link| link.server)
+        (!lane.broken).then_some(link)
     }
 
     pub(super) fn connection_arrives(&mut self, connection: ConnectionId) {
-        if !self.gets_through(connection, true) {
-            return;
-        }
-        let Some(server) = self.server_of(connection) else { return };
+        let Some(server) = self.gets_through(connection, true).map(|link| link.server) else { return };
         // The kernel accepts, whether the process stands still or not.
         let accepted = self.server(server).server.is_running();
         if let Some(at) = self.arrival(connection, false) {
@@ -168,13 +160,13 @@ impl World<'_> {
     }
 
     pub(super) fn connection_answered(&mut self, connection: ConnectionId, accepted: bool) {
-        if self.gets_through(connection, false) {
+        if let Some(node) = self.gets_through(connection, false).map(|link| link.node) {
             let input = if accepted {
                 ClientInput::Opened { connection }
             } else {
                 ClientInput::OpenFailed { connection }
             };
-            self.reaches_process(connection, input);
+            self.reaches_process(node, connection, input);
         }
         if !accepted {
             self.forget(connection);
@@ -198,17 +190,13 @@ impl World<'_> {
     }
 
     pub(super) fn reaches_server(&mut self, connection: ConnectionId, message: ClientMessage) {
-        if self.gets_through(connection, true)
-            && let Some(server) = self.server_of(connection)
-        {
+        if let Some(server) = self.gets_through(connection, true).map(|link| link.server) {
             self.reaches(server, ServerInput::Message { connection, message });
         }
     }
 
     pub(super) fn closed_by_client(&mut self, connection: ConnectionId) {
-        if self.gets_through(connection, true)
-            && let Some(server) = self.server_of(connection)
-        {
+        if let Some(server) = self.gets_through(connection, true).map(|link| link.server) {
             self.reaches(server, ServerInput::Closed { connection });
             self.links.remove(connection);
         }
@@ -242,14 +230,14 @@ impl World<'_> {
     }
 
     pub(super) fn reaches_client(&mut self, connection: ConnectionId, message: ServerMessage) {
-        if self.gets_through(connection, false) {
-            self.reaches_process(connection, ClientInput::Message { connection, message });
+        if let Some(node) = self.gets_through(connection, false).map(|link| link.node) {
+            self.reaches_process(node, connection, ClientInput::Message { connection, message });
         }
     }
 
     pub(super) fn closed_by_server(&mut self, connection: ConnectionId) {
-        if self.gets_through(connection, false) {
-            self.reaches_process(connection, ClientInput::Closed { connection });
+        if let Some(node) = self.gets_through(connection, false).map(|link| link.node) {
+            self.reaches_process(node, connection, ClientInput::Closed { connection });
             self.forget(connection);
         }
     }
@@ -263,8 +251,7 @@ impl World<'_> {
     }
 
     /// Hands something to the client, if the process that opened the connection still runs.
-    fn reaches_process(&mut self, connection: ConnectionId, input: ClientInput) {
-        let Some(node) = self.links.get(connection).map(|link| link.node) else { return };
+    fn reaches_process(&mut self, node: NodeNumber, connection: ConnectionId, input: ClientInput) {
         let knows = |process: &super::Running| process.connections.contains(&connection);
         if self.machine_mut(node).process.as_ref().is_some_and(knows) {
             if let ClientInput::Message { message, .. } = &input {

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::network::{Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
 use crate::properties::{
-    Before, Cluster, Finding, Heard, Incident, Interest, Observation, Property, ServerStep, Stimulus, safety,
+    Before, Cluster, Finding, Heard, Incident, Interest, Observation, ServerStep, Stimulus, Watchers,
 };
 use crate::queue::EventQueue;
 use crate::random::{Stream, Streams};
@@ -148,9 +148,6 @@ pub struct Violation {
     pub beliefs: Vec<String>,
 }
 
-/// A property, and what it is shown.
-type Watcher = (Interest, Box<dyn Property>);
-
 /// The whole simulated world.
 pub(crate) struct World<'a> {
     scenario: &'a Scenario,
@@ -176,7 +173,7 @@ pub(crate) struct World<'a> {
     resume_order: Stream,
     server_resume_order: Stream,
     offload_times: Stream,
-    properties: Vec<Watcher>,
+    watchers: Watchers,
     violations: Vec<Violation>,
     timeline: Option<Timeline>,
     digest: Option<Digest>,
@@ -222,7 +219,7 @@ impl<'a> World<'a> {
             resume_order: streams.stream("order on resuming"),
             server_resume_order: streams.stream("order on resuming a server"),
             offload_times: streams.stream("offload times"),
-            properties: safety().into_iter().map(|property| (property.interest(), property)).collect(),
+            watchers: Watchers::new(scenario.expect.always.as_ref()),
             violations: Vec::new(),
             timeline: options.timeline.then(|| Timeline::new(notes::header(scenario, seed))),
             digest: options.digest.then(Digest::default),
@@ -233,9 +230,6 @@ impl<'a> World<'a> {
             client_outputs: Vec::new(),
             healed: false,
         };
-        if let Some(always) = &scenario.expect.always {
-            world.properties.retain(|(_, property)| always.contains(property.name()));
-        }
         for server in 1..=scenario.zookeeper.servers {
             world.schedule_server(server);
         }
@@ -269,16 +263,13 @@ impl<'a> World<'a> {
     /// Runs every event up to and including `until`. Stops early at the first violation that nothing excuses, if told
     /// to.
     pub(crate) fn run_until(&mut self, until: SimTime, stop_at_violation: bool) {
-        while self.queue.peek_time().is_some_and(|time| time <= until) {
-            let Some((time, _, event)) = self.queue.pop() else { break };
+        while let Some((time, _, event)) = self.queue.pop_until(until) {
             self.now = time;
             self.counts.events += 1;
-            if self.digest.is_some() {
-                let (kind, actor) = event.kind_and_actor();
-                self.dispatch(event);
+            let digested = self.digest.map(|_| event.kind_and_actor());
+            self.dispatch(event);
+            if let Some((kind, actor)) = digested {
                 self.digest_event(kind, actor);
-            } else {
-                self.dispatch(event);
             }
             if stop_at_violation && self.is_violated() {
                 return;
@@ -328,7 +319,9 @@ impl<'a> World<'a> {
         if self.scenario.nodes <= INVARIANTS_UP_TO_NODES {
             self.cluster().awake().for_each(|(_, node)| node.check_invariants());
         }
-        self.ask(Interest::EVERYTHING, |property, cluster| property.looked(cluster));
+        let (watchers, cluster) = self.watchers_and_cluster();
+        let findings = watchers.ask(Interest::EVERYTHING, |property| property.looked(&cluster));
+        self.all_found(findings);
     }
 
     /// The cluster, to look at.
@@ -580,65 +573,54 @@ impl<'a> World<'a> {
         before: &Before,
         effects: &Effects,
     ) {
-        self.ask(kinds, |property, cluster| {
-            let running = cluster.machine(node).and_then(|machine| machine.process.as_ref());
-            let (after, effects) = (&running?.node, effects.as_slice());
-            let step =
-                Observation { node, local, stimulus, before, after, coordinates, effects, cluster: *cluster };
-            property.stepped(&step)
-        });
-    }
-
-    /// Lets the properties look at what a server has done.
-    fn observe_server(&mut self, server: u32, heard: Heard<'_>, before: Zxid, outputs: &[ServerOutput]) {
-        let machine = self.server(server);
-        if heard == Heard::Other && outputs.is_empty() && machine.server.last_zxid() == before {
+        if kinds == Interest::NOTHING {
             return;
         }
-        let local = machine.local(self.now);
-        self.ask(Interest::SERVED, |property, cluster| {
-            let after = &cluster.server(server)?.server;
-            property.served(&ServerStep { server, local, heard, before, after, outputs, cluster: *cluster })
-        });
+        let (watchers, cluster) = self.watchers_and_cluster();
+        let Some(running) = cluster.machine(node).and_then(|machine| machine.process.as_ref()) else {
+            return;
+        };
+        let (after, effects) = (&running.node, effects.as_slice());
+        let step = Observation { node, local, stimulus, before, after, coordinates, effects, cluster };
+        let findings = watchers.ask(kinds, |property| property.stepped(&step));
+        self.all_found(findings);
+    }
+
+    /// Lets the properties look at what a server has done at `local`.
+    fn observe_server(
+        &mut self,
+        server: u32,
+        local: Duration,
+        heard: Heard<'_>,
+        before: Zxid,
+        outputs: &[ServerOutput],
+    ) {
+        let (watchers, cluster) = self.watchers_and_cluster();
+        let Some(machine) = cluster.server(server) else { return };
+        let after = &machine.server;
+        let step = ServerStep { server, local, heard, before, after, outputs, cluster };
+        let findings = watchers.ask(step.kinds(), |property| property.served(&step));
+        self.all_found(findings);
     }
 
     /// Lets the properties look at what a client is told.
     fn observe_told(&mut self, node: NodeNumber, message: &ServerMessage) {
-        self.ask(Interest::TOLD, |property, cluster| property.told(node, message, cluster));
+        let (watchers, cluster) = self.watchers_and_cluster();
+        let findings = watchers.ask(Interest::TOLD, |property| property.told(node, message, &cluster));
+        self.all_found(findings);
     }
 
     pub(super) fn happened(&mut self, incident: &Incident) {
-        self.ask(Interest::EVERYTHING, |property, cluster| {
-            property.happened(incident, cluster);
+        let (watchers, cluster) = self.watchers_and_cluster();
+        let findings = watchers.ask(Interest::EVERYTHING, |property| {
+            property.happened(incident, &cluster);
             None
         });
-    }
-
-    /// Shows something to the properties to which it is of interest.
-    fn ask(
-        &mut self,
-        kinds: Interest,
-        mut show: impl FnMut(&mut dyn Property, &Cluster<'_>) -> Option<Finding>,
-    ) {
-        if !kinds.meets(Interest::EVERYTHING) {
-            return;
-        }
-        let mut findings = Vec::new();
-        let (properties, cluster) = self.properties_and_cluster();
-        for (interest, property) in properties {
-            if interest.meets(kinds)
-                && let Some(finding) = show(&mut **property, &cluster)
-            {
-                findings.push((property.name(), finding));
-            }
-        }
-        for (name, finding) in findings {
-            self.found(name, Some(finding));
-        }
+        self.all_found(findings);
     }
 
     /// The cluster, to look at, and those who look.
-    fn properties_and_cluster(&mut self) -> (&mut [Watcher], Cluster<'_>) {
+    fn watchers_and_cluster(&mut self) -> (&mut Watchers, Cluster<'_>) {
         let cluster = Cluster {
             now: self.now,
             machines: &self.machines,
@@ -648,7 +630,13 @@ impl<'a> World<'a> {
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
         };
-        (&mut self.properties, cluster)
+        (&mut self.watchers, cluster)
+    }
+
+    fn all_found(&mut self, findings: Vec<(&'static str, Finding)>) {
+        if !findings.is_empty() {
+            findings.into_iter().for_each(|(property, finding)| self.found(property, Some(finding)));
+        }
     }
 
     /// Writes a finding down, once for each property; one that is excused does not hide a later one that is not.

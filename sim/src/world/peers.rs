@@ -35,13 +35,16 @@ impl PeerLinks {
         PeerLinks { servers, lanes: pairs.collect() }
     }
 
+    #[inline]
     fn lane(&mut self, (from, to, link): Way) -> &mut PeerLane {
         let lanes = &mut self.lanes[((from - 1) * self.servers + to - 1) as usize];
-        let known = lanes.iter().rposition(|(known, _)| *known == link);
-        let index = known.unwrap_or_else(|| {
-            lanes.push((link, PeerLane::default()));
-            lanes.len() - 1
-        });
+        let index = match lanes.last() {
+            Some((newest, _)) if *newest == link => lanes.len() - 1,
+            Some(_) | None => lanes.iter().position(|(known, _)| *known == link).unwrap_or_else(|| {
+                lanes.push((link, PeerLane::default()));
+                lanes.len() - 1
+            }),
+        };
         &mut lanes[index].1
     }
 
@@ -116,16 +119,9 @@ impl World<'_> {
 
     /// When something sent now on this link arrives; `None` if never.
     fn peer_arrival(&mut self, way: Way) -> Option<SimTime> {
-        if self.peers.lane(way).ended {
-            return None;
-        }
-        let (from, to, _) = way;
-        let latency = self.network.transmit_stream(
-            Endpoint::ZooKeeper(from),
-            Endpoint::ZooKeeper(to),
-            Protocol::Ensemble,
-        );
-        self.peers.lane(way).lane.arrival(self.now, latency)
+        let (from, to) = (Endpoint::ZooKeeper(way.0), Endpoint::ZooKeeper(way.1));
+        let PeerLane { lane, ended: false } = self.peers.lane(way) else { return None };
+        lane.arrival(self.now, self.network.transmit_stream(from, to, Protocol::Ensemble))
     }
 
     /// Whether what was sent on this link gets through at the moment of its arrival.

@@ -160,7 +160,7 @@ impl World<'_> {
         let machine = self.server_mut(server);
         let (local, before) = (machine.local(now), machine.server.last_zxid());
         machine.server.handle(local, input, &mut outputs);
-        self.observe_server(server, heard, before, &outputs);
+        self.observe_server(server, local, heard, before, &outputs);
         for output in outputs.drain(..) {
             self.server_says(server, output);
         }
