@@ -275,7 +275,7 @@ impl Node {
         let holds_a_role = self.office.is_some() || self.primary.is_some();
         let lease = (holds_a_role && self.config.rules.act_under_lease).then_some(self.lease_until);
         let again = (self.stands_again_at > Instant::ZERO).then_some(self.stands_again_at);
-        [
+        let timers = [
             (self.heartbeat_at, Timer::Heartbeat),
             (self.ask_at, Timer::Ask),
             (office, Timer::Office),
@@ -283,10 +283,8 @@ impl Node {
             (self.forwarded.values().min().copied(), Timer::Request),
             (again, Timer::Candidacy),
             (leadership, Timer::Leadership),
-        ]
-        .into_iter()
-        .filter_map(|(at, timer)| Some((at?, timer)))
-        .min()
+        ];
+        timers.iter().filter_map(|(at, timer)| Some(((*at)?, *timer))).min()
     }
 
     fn received(&mut self, now: Instant, from: &Address, message: Message, effects: &mut Effects) {

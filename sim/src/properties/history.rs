@@ -2,6 +2,7 @@
 
 use super::{Finding, Interest, Property, ServerStep};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use zeromaster_zookeeper::transaction::Transaction;
 use zeromaster_zookeeper::{ServerMessage, ServerOutput, ServerRecord, Zxid};
 
@@ -10,7 +11,7 @@ use zeromaster_zookeeper::{ServerMessage, ServerOutput, ServerRecord, Zxid};
 pub(super) struct OneHistory {
     /// The transactions that not every server has applied, and the last one that all have; each as the first server that
     /// applied it applied it.
-    history: VecDeque<Transaction>,
+    history: VecDeque<Arc<Transaction>>,
     /// How many there were before these.
     forgotten: usize,
     /// How many of all of them each server has applied.
@@ -19,7 +20,7 @@ pub(super) struct OneHistory {
 
 impl OneHistory {
     /// The server has applied one more transaction.
-    fn goes_on(&mut self, server: u32, transaction: &Transaction) -> Option<Finding> {
+    fn goes_on(&mut self, server: u32, transaction: &Arc<Transaction>) -> Option<Finding> {
         let applied = self.applied.entry(server).or_default();
         let place = *applied;
         *applied += 1;
@@ -29,7 +30,7 @@ impl OneHistory {
                 self.history.push_back(transaction.clone());
                 None
             }
-            Some(first) if first == transaction => None,
+            Some(first) if Arc::ptr_eq(first, transaction) || first == transaction => None,
             Some(first) if first.zxid == transaction.zxid => Finding::new(format!(
                 "zk{server} applies another transaction {} than the first server did",
                 first.zxid
@@ -79,7 +80,7 @@ impl Property for OneHistory {
     }
 
     fn interest(&self) -> Interest {
-        Interest::SERVED
+        Interest::APPLYING
     }
 
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
@@ -115,7 +116,7 @@ impl Property for AcknowledgedWritesSurvive {
     }
 
     fn interest(&self) -> Interest {
-        Interest::SERVED
+        Interest::TELLING.and(Interest::TURNING)
     }
 
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {

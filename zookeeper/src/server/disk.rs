@@ -12,6 +12,9 @@ use alloc::sync::Arc;
 /// `commitLogCount`.
 const APPLIED_KEPT: usize = 500;
 
+/// How many entries from the end of the log are looked at one by one before the whole log is searched.
+const NEAR_THE_END: usize = 4;
+
 /// A server's disk. Writing to it is instantaneous, and nothing is ever lost of it.
 ///
 /// What is applied was committed: the replica never goes back. Only the tail of the log, which was not applied, may be
@@ -114,9 +117,9 @@ impl Log {
     }
 
     /// The applied ones of the transactions behind `zxid`. `None` when the log does not reach back so far.
-    pub(super) fn applied_behind(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Transaction>> {
+    pub(super) fn applied_behind(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Arc<Transaction>>> {
         let from = self.index_behind(zxid).min(self.applied);
-        (zxid >= self.base).then(|| self.entries.range(from..self.applied).map(|entry| &**entry))
+        (zxid >= self.base).then(|| self.entries.range(from..self.applied))
     }
 
     pub(super) fn check_invariants(&self) {
@@ -127,7 +130,14 @@ impl Log {
     }
 
     fn index_behind(&self, zxid: Zxid) -> usize {
-        self.entries.partition_point(|entry| entry.zxid <= zxid)
+        // Nearly everybody asks for the end of the log.
+        let newer =
+            self.entries.iter().rev().take(NEAR_THE_END).take_while(|entry| entry.zxid > zxid).count();
+        if newer < NEAR_THE_END {
+            self.entries.len() - newer
+        } else {
+            self.entries.partition_point(|entry| entry.zxid <= zxid)
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Follower {
     tries: u32,
     /// When it was elected, or when the leader was last heard of.
     heard_at: Duration,
+    /// How long the leader may be silent until the follower is in step, and from then on.
+    patience: [Duration; 2],
     committed: Zxid,
     /// The requests of this server that proposals come from.
     numbers: VecDeque<(Zxid, u64)>,
@@ -57,13 +59,13 @@ impl Follower {
     }
 
     /// When it has waited for long enough. A follower that is not in step is as patient as its leader.
-    pub(super) fn deadline(&self, tick: Duration, init_limit: u32, sync_limit: u32) -> Duration {
-        let limit = match self.stage {
-            Stage::Refused { again_at } => return again_at,
-            Stage::Calling | Stage::Joining | Stage::InStep => init_limit,
-            Stage::Serving => sync_limit,
-        };
-        self.heard_at.saturating_add(tick.saturating_mul(limit))
+    pub(super) fn deadline(&self) -> Duration {
+        let [joining, serving] = self.patience;
+        match self.stage {
+            Stage::Refused { again_at } => again_at,
+            Stage::Calling | Stage::Joining | Stage::InStep => self.heard_at.saturating_add(joining),
+            Stage::Serving => self.heard_at.saturating_add(serving),
+        }
     }
 
     /// The request that the proposal comes from.
@@ -76,12 +78,15 @@ impl Follower {
 impl Server {
     pub(super) fn follow(&mut self, turn: &mut Turn, leader: u32) {
         let link = self.disk.next_link(self.config.id);
+        let patience = [self.config.init_limit, self.config.sync_limit]
+            .map(|limit| self.config.tick.saturating_mul(limit));
         self.part = Part::Following(Follower {
             leader,
             link,
             stage: Stage::Calling,
             tries: 1,
             heard_at: turn.now,
+            patience,
             committed: Zxid(0),
             numbers: VecDeque::new(),
             touched: BTreeMap::new(),

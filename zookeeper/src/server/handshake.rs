@@ -99,9 +99,11 @@ impl Server {
 
     /// Forgets a connection and its watches. What it has asked to be written is still written. False when there is none.
     pub(super) fn forget(&mut self, connection: ConnectionId) -> bool {
+        let session = self.connections.get(connection).and_then(|known| known.stage.session());
         let known = self.connections.remove(connection);
         if known {
             self.watches.remove_connection(connection);
+            session.into_iter().for_each(|session| self.forget_queue(session));
         }
         known
     }

@@ -81,6 +81,15 @@ impl Leader {
         }
     }
 
+    /// When it has something to do. A leader without followers does not ask itself whether it leads.
+    pub(super) fn deadline(&self, alone: bool) -> Duration {
+        if self.stage != Stage::Serving {
+            return self.give_up_at;
+        }
+        let at = if alone { self.containers_at } else { self.containers_at.min(self.beat_at) };
+        self.tracker.next_expiry().map_or(at, |expiry| at.min(expiry))
+    }
+
     /// The number of ticks since it serves.
     pub(super) fn ticks(&self) -> u64 {
         self.beats / 2

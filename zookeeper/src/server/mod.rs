@@ -65,7 +65,8 @@ pub struct Server {
     ballot: (u64, Vote),
     connections: Connections,
     watches: Watches,
-    /// What the requests of a session wait for. No queue is empty, and what is first waits for the leader.
+    /// What the requests of a session wait for. What is first waits for the leader. A queue is empty only while the session
+    /// has a connection here, for the next request.
     pending: BTreeMap<SessionId, VecDeque<Waiting>>,
     /// How many requests of this server were proposed, or passed on to a leader.
     numbers: u64,
@@ -164,7 +165,7 @@ impl Server {
 
     /// The transactions applied behind `zxid`, in order. `None` when the server does not keep so many: an ensemble's
     /// keeps some hundred, one that stands alone none.
-    pub fn applied_after(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Transaction>> {
+    pub fn applied_after(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Arc<Transaction>>> {
         let current = zxid >= self.last_zxid();
         self.disk.log.applied_behind(zxid).filter(|_| current || !self.config.is_alone())
     }
@@ -182,23 +183,15 @@ impl Server {
     /// When the server wants its next `Wakeup`. `None` while it is stopped.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        let part = match &self.part {
-            Part::Looking(election) => Some(election.deadline()),
-            Part::Following(follower) => {
-                let ServerConfig { tick, init_limit, sync_limit, .. } = self.config;
-                Some(follower.deadline(tick, init_limit, sync_limit))
-            }
-            Part::Leading(leader) => self.leaders_deadline(leader),
-        };
-        part.into_iter().chain(self.connections.next_silence()).min().filter(|_| self.running)
-    }
-
-    fn leaders_deadline(&self, leader: &Leader) -> Option<Duration> {
-        if leader.stage != Stage::Serving {
-            return Some(leader.give_up_at);
+        if !self.running {
+            return None;
         }
-        let beat = (!self.config.is_alone()).then_some(leader.beat_at);
-        [leader.tracker.next_expiry(), Some(leader.containers_at), beat].into_iter().flatten().min()
+        let of_part = match &self.part {
+            Part::Looking(election) => election.deadline(),
+            Part::Following(follower) => follower.deadline(),
+            Part::Leading(leader) => leader.deadline(self.config.is_alone()),
+        };
+        Some(self.connections.next_silence().map_or(of_part, |silence| of_part.min(silence)))
     }
 
     /// Learns something at `now` on the server's clock, and appends what is to be done to `outputs`.
@@ -267,8 +260,7 @@ impl Server {
         match &self.part {
             Part::Looking(_) => self.wake_election(turn),
             Part::Following(follower) => {
-                let ServerConfig { tick, init_limit, sync_limit, .. } = self.config;
-                if follower.deadline(tick, init_limit, sync_limit) <= turn.now {
+                if follower.deadline() <= turn.now {
                     self.wake_follower(turn);
                 }
             }
@@ -359,9 +351,10 @@ impl Server {
             "who does not serve has a client"
         );
         assert!(serves || self.pending.is_empty(), "who does not serve has something to do");
-        for queue in self.pending.values() {
-            let waits = !matches!(queue.front(), None | Some(Waiting::Local { .. }));
-            assert!(waits, "something waits for nothing");
+        for (session, queue) in &self.pending {
+            assert!(!matches!(queue.front(), Some(Waiting::Local { .. })), "something waits for nothing");
+            let expected = self.connections.of_session(*session).is_some();
+            assert!(expected || !queue.is_empty(), "a queue is kept for nothing");
         }
         for connection in self.watches.connections() {
             assert!(self.connections.get(connection).is_some(), "a watch has outlived its connection");

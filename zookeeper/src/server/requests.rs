@@ -14,6 +14,7 @@ use crate::error::ErrorCode;
 use crate::operation::{Operation, Reply};
 use crate::protocol::{ClientMessage, ServerMessage};
 use crate::types::{ConnectionId, SessionId, Zxid};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec;
 use core::time::Duration;
@@ -240,8 +241,8 @@ impl Server {
             Part::Following(_) | Part::Looking(_) => local,
         };
         match self.pending.get_mut(&session) {
-            Some(queue) => queue.push_back(Waiting::Local { connection, local }),
-            None => self.perform(turn, connection, session, local),
+            Some(queue) if !queue.is_empty() => queue.push_back(Waiting::Local { connection, local }),
+            Some(_) | None => self.perform(turn, connection, session, local),
         }
     }
 
@@ -298,8 +299,18 @@ impl Server {
                     queue.push_front(first);
                     return;
                 }
-                None => drop(self.pending.remove(&session)),
+                None => break,
             }
+        }
+        if self.connections.of_session(session).is_none() {
+            self.forget_queue(session);
+        }
+    }
+
+    /// Forgets a session's queue, unless something waits in it.
+    pub(super) fn forget_queue(&mut self, session: SessionId) {
+        if self.pending.get(&session).is_some_and(VecDeque::is_empty) {
+            self.pending.remove(&session);
         }
     }
 
