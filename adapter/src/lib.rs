@@ -18,7 +18,7 @@ use zeromaster_zookeeper as zk;
 pub fn operation(operation: Operation) -> zk::Operation {
     match operation {
         Operation::Create { path, data, mode } => {
-            zk::Operation::Create(zk::Create::open(path, bytes(&data), create_mode(mode)))
+            zk::Operation::Create(zk::Create::open(path, bytes(&data), create_mode(mode)).into())
         }
         Operation::SetData { path, data } => {
             zk::Operation::SetData { path, data: Some(bytes(&data)), version: zk::ANY_VERSION }

@@ -55,7 +55,7 @@ impl Ensemble {
             let (timeout, last_zxid_seen) = (SESSION_TIMEOUT, Zxid(0));
             ensemble.say(session, ClientMessage::Connect { session: None, timeout, last_zxid_seen });
             let create = Create::open(path(session), Arc::from([0; 16]), CreateMode::Ephemeral);
-            ensemble.ask(session, Operation::Create(create));
+            ensemble.ask(session, Operation::Create(create.into()));
         }
         ensemble
     }

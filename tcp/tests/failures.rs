@@ -126,7 +126,7 @@ fn what_was_in_flight_when_the_server_died_is_unknown_and_a_prefix_of_it_happene
     for tag in 0..REQUESTS {
         let path = format!("/all/{tag:05}");
         let create = Create::open(path.into(), (*b"").into(), CreateMode::Persistent);
-        client.client.submit(tag, Operation::Create(create));
+        client.client.submit(tag, Operation::Create(create.into()));
     }
     let (tag, result) = client.completed();
     assert!(tag == 0 && result.is_ok(), "{result:?}");

@@ -38,7 +38,7 @@ fn what_is_written_is_read(servers: Servers) {
     assert_eq!((data.as_deref(), stat.version, stat.num_children), (Some(b"second".as_slice()), 1, 1));
     assert_eq!(client.children("/a"), ["s-0000000000"]);
     let again = Create::open("/a".into(), (*b"").into(), CreateMode::Persistent);
-    assert_eq!(client.client.call(Operation::Create(again)), Err(ErrorCode::NodeExists));
+    assert_eq!(client.client.call(Operation::Create(again.into())), Err(ErrorCode::NodeExists));
     let delete = |version| Operation::Delete { path: "/a".into(), version };
     assert_eq!(client.client.call(delete(7)), Err(ErrorCode::BadVersion));
     assert_eq!(client.client.call(delete(ANY_VERSION)), Err(ErrorCode::NotEmpty));
@@ -49,8 +49,9 @@ fn what_is_written_is_read(servers: Servers) {
 fn a_multi_happens_as_a_whole_or_not_at_all(servers: Servers) {
     let client = Client::connected(&servers.connect_string(), config());
     client.create("/a", CreateMode::Persistent);
-    let create =
-        |path: &str| Operation::Create(Create::open(path.into(), (*b"").into(), CreateMode::Persistent));
+    let create = |path: &str| {
+        Operation::Create(Create::open(path.into(), (*b"").into(), CreateMode::Persistent).into())
+    };
     let check = |version| Operation::Check { path: "/a".into(), version };
     let multi = |operations| client.client.call(Operation::Multi { operations });
     let failed = multi(vec![create("/b"), check(7), set_data("/a", b"x")]);
@@ -72,7 +73,7 @@ fn a_watch_goes_off_before_the_reply_that_shows_the_change(servers: Servers) {
     let add_watch = |mode| Operation::AddWatch { path: path(), mode };
     for (tag, operation) in [
         Operation::Exists { path: path(), watch: true },
-        Operation::Create(created),
+        Operation::Create(created.into()),
         set_data("/a", b"not watched any more"),
         Operation::GetData { path: path(), watch: true },
         set_data("/a", b"watched"),
@@ -80,7 +81,7 @@ fn a_watch_goes_off_before_the_reply_that_shows_the_change(servers: Servers) {
         set_data("/a", b"watched"),
         Operation::RemoveWatches { path: Some(path()), kind: 3 },
         add_watch(1),
-        Operation::Create(Create::open("/a/b".into(), (*b"").into(), CreateMode::Persistent)),
+        Operation::Create(Create::open("/a/b".into(), (*b"").into(), CreateMode::Persistent).into()),
         Operation::Delete { path: "/a/b".into(), version: ANY_VERSION },
     ]
     .into_iter()
@@ -203,7 +204,7 @@ fn credentials_open_what_is_closed_to_others(servers: Servers) {
     let mut owner = Client::connected(&servers.connect_string(), with_credentials("digest", b"bob:secret"));
     let own = Acl { permissions: ALL, identity: Identity { scheme: "auth".into(), id: String::new() } };
     let create = Create::open("/a".into(), (*b"").into(), CreateMode::Persistent);
-    owner.client.call(Operation::Create(Create { acl: Some(vec![own]), ..create })).unwrap();
+    owner.client.call(Operation::Create(Box::new(Create { acl: Some(vec![own]), ..create }))).unwrap();
     let read = || Operation::GetData { path: "/a".into(), watch: false };
     for wrong in [config(), with_credentials("digest", b"bob:guessed")] {
         let stranger = Client::connected(&servers.connect_string(), wrong);

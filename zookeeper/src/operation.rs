@@ -3,6 +3,7 @@
 use crate::acl::{Acl, Identity};
 use crate::error::ErrorCode;
 use crate::types::{Data, Release, Stat, Zxid};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -183,7 +184,7 @@ pub struct WatchLists {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Operation {
     /// 1, 15, 19, 21: creates a node below an existing one.
-    Create(Create),
+    Create(Box<Create>),
     /// 2: deletes a node without children.
     Delete {
         /// The node.
@@ -271,7 +272,7 @@ pub enum Operation {
         operations: Vec<Operation>,
     },
     /// 101 and 105: arms the watches again that an earlier connection of the session took with it.
-    SetWatches(WatchLists),
+    SetWatches(Box<WatchLists>),
     /// 106: adds a watch that stays.
     AddWatch {
         /// The node.
@@ -481,7 +482,7 @@ pub enum Reply {
         /// The ACL.
         acl: Vec<Acl>,
         /// The stat of the node.
-        stat: Stat,
+        stat: Box<Stat>,
     },
     /// The ACL was replaced.
     AclSet {
@@ -498,7 +499,7 @@ pub enum Reply {
         /// Their names (not paths). ZooKeeper promises no order.
         children: Vec<Arc<str>>,
         /// The stat of their parent.
-        stat: Stat,
+        stat: Box<Stat>,
     },
     /// The server has caught up.
     Synced {

@@ -374,7 +374,7 @@ impl Stage for ModelStage {
         let operation = match ask {
             Ask::Create { path, ephemeral } => {
                 let mode = if *ephemeral { CreateMode::Ephemeral } else { CreateMode::Persistent };
-                Operation::Create(Create::open(path.as_str().into(), [].into(), mode))
+                Operation::Create(Create::open(path.as_str().into(), [].into(), mode).into())
             }
             Ask::Set { path } => {
                 Operation::SetData { path: path.as_str().into(), data: Some([].into()), version: ANY_VERSION }

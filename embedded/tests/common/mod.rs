@@ -126,7 +126,7 @@ impl Client {
 
     #[track_caller]
     pub fn create(&mut self, path: &str, data: &[u8], mode: CreateMode) {
-        self.get(Operation::Create(Create::open(path.into(), Arc::from(data), mode)));
+        self.get(Operation::Create(Create::open(path.into(), Arc::from(data), mode).into()));
     }
 
     #[track_caller]

@@ -231,7 +231,7 @@ impl Client {
     #[track_caller]
     pub fn create(&self, path: &str, mode: CreateMode) -> String {
         let create = Create::open(path.into(), (*b"first").into(), mode);
-        match self.client.call(Operation::Create(create)) {
+        match self.client.call(Operation::Create(create.into())) {
             Ok(Reply::CreatedWithStat { path, .. }) => path.to_string(),
             other => panic!("{path}: {other:?}"),
         }

@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut side = ClientSide::new();
     let path = || "/a".into();
     for (xid, operation) in (1..).zip([
-        Operation::Create(Create::open(path(), [].into(), CreateMode::Ephemeral)),
+        Operation::Create(Create::open(path(), [].into(), CreateMode::Ephemeral).into()),
         Operation::GetData { path: path(), watch: true },
         Operation::GetAcl { path: path() },
         Operation::GetChildren2 { path: path(), watch: true },

@@ -206,7 +206,7 @@ impl Client {
     fn arm_watches(&self, now: Duration, link: &mut Link, outputs: &mut Vec<ClientOutput>) {
         let held = self.held.as_ref().expect("watches are armed for a session");
         for lists in held.watches.lists(held.last_zxid_seen).into_iter().rev() {
-            let operation = Operation::SetWatches(lists);
+            let operation = Operation::SetWatches(lists.into());
             let message = ClientMessage::Request { xid: SET_WATCHES_XID, operation };
             outputs.push(ClientOutput::Send { connection: link.connection, message });
             link.asked(now, Asked::SetWatches);

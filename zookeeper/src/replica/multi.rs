@@ -24,7 +24,7 @@ pub(super) fn prepare(mut preparation: Preparation, operations: &[Operation]) ->
             Operation::Create(create) => {
                 let create = as_part(create, preparation.release)?;
                 let mode = create.mode;
-                (preparation.prepare(&Operation::Create(create)), Some(mode))
+                (preparation.prepare(&Operation::Create(create.into())), Some(mode))
             }
             part => (preparation.prepare(part), None),
         };

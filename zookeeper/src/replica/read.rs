@@ -35,7 +35,10 @@ impl Replica {
             }
             Operation::GetChildren2 { path, .. } => {
                 let node = self.readable(path, identities)?;
-                Ok(Reply::ChildrenWithStat { children: listed(path, node, choices), stat: node.stat() })
+                Ok(Reply::ChildrenWithStat {
+                    children: listed(path, node, choices),
+                    stat: node.stat().into(),
+                })
             }
             Operation::MultiRead { operations } => self.multi_read(operations, session, identities, choices),
             Operation::GetEphemerals { prefix } => Ok(self.ephemerals(prefix, session, choices)),
@@ -100,7 +103,7 @@ impl Replica {
             Ok(()) => node.acl.to_vec(),
             Err(_) => acl::redacted(&node.acl),
         };
-        Ok(Reply::Acl { acl, stat: node.stat() })
+        Ok(Reply::Acl { acl, stat: node.stat().into() })
     }
 
     /// Writes alone are understood, and stumbled over at the first; among reads one spoils the whole. A read without a

@@ -71,7 +71,7 @@ impl World {
         if mode.is_ttl() {
             create.ttl_ms = 5000;
         }
-        match self.write(Operation::Create(create)) {
+        match self.write(Operation::Create(create.into())) {
             Ok(Reply::CreatedWithStat { path, .. } | Reply::Created { path }) => path,
             other => panic!("{path}: {other:?}"),
         }

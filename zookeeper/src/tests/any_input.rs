@@ -8,6 +8,7 @@ use crate::{
     ClientMessage, ConnectionId, CreateMode, ErrorCode, Operation, Password, Release, Server, ServerConfig,
     ServerInput, ServerOutput, SessionId, Zxid,
 };
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -56,7 +57,13 @@ fn operations() -> impl Strategy<Value = Operation> {
     let lists = (0u64..9, vec_of(paths(), 0..3), vec_of(paths(), 0..3), vec_of(paths(), 0..3));
     let lists = lists.prop_map(|(relative, data, exist, child)| {
         let relative_zxid = Zxid(relative);
-        Operation::SetWatches(WatchLists { relative_zxid, data, exist, child, ..WatchLists::default() })
+        Operation::SetWatches(Box::new(WatchLists {
+            relative_zxid,
+            data,
+            exist,
+            child,
+            ..WatchLists::default()
+        }))
     });
     let odd = (-12i32..110, any::<bool>());
     prop_oneof![

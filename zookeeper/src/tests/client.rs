@@ -155,7 +155,8 @@ fn brief(outputs: &[ClientOutput]) -> Vec<String> {
         ClientMessage::Ping => "ping".into(),
         ClientMessage::Authenticate { xid, scheme, .. } => format!("authenticate {xid} {scheme}"),
         ClientMessage::Request { xid: -8, operation: Operation::SetWatches(lists) } => {
-            let WatchLists { relative_zxid, data, exist, child, persistent, recursive, ends_in_null } = lists;
+            let WatchLists { relative_zxid, data, exist, child, persistent, recursive, ends_in_null } =
+                &**lists;
             assert!(!ends_in_null, "a client has no path that is null");
             format!("watches {relative_zxid} {data:?} {exist:?} {child:?} {persistent:?} {recursive:?}")
         }

@@ -21,7 +21,7 @@ fn millis(millis: u64) -> Duration {
 }
 
 fn create(path: &str, mode: CreateMode) -> Operation {
-    Operation::Create(Create::open(path.into(), Arc::from([]), mode))
+    Operation::Create(Create::open(path.into(), Arc::from([]), mode).into())
 }
 
 fn delete(path: &str) -> Operation {

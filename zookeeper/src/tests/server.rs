@@ -1,12 +1,12 @@
 //! A server that stands alone: handshakes, expiry, closing, silence, and how it starts again.
 
 use super::{create, exists, get_children, millis};
-use crate::operation::WatchLists;
 use crate::{
     ClientMessage, ConnectionId, CreateMode, EventKind, Operation, Password, Server, ServerConfig,
     ServerInput, ServerMessage, ServerOutput, ServerRecord, SessionId, WatchEvent, Zxid,
 };
 use CreateMode::{Ephemeral, Persistent};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -161,7 +161,7 @@ fn a_session_expires_more_than_its_timeout_and_at_most_a_tick_more_after_its_las
 }
 
 fn set_watches() -> ClientMessage {
-    ClientMessage::Request { xid: 1, operation: Operation::SetWatches(WatchLists::default()) }
+    ClientMessage::Request { xid: 1, operation: Operation::SetWatches(Box::default()) }
 }
 
 fn unknown() -> Operation {

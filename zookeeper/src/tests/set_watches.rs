@@ -22,7 +22,7 @@ fn check(meanwhile: &[Operation], lists: [&str; 3], expected: &[&str]) -> Bench 
     }
     let [data, exist, child] = lists.map(|path| if path.is_empty() { vec![] } else { vec![path.into()] });
     let lists = WatchLists { relative_zxid, data, exist, child, ..WatchLists::default() };
-    let outputs = bench.request(1, Operation::SetWatches(lists));
+    let outputs = bench.request(1, Operation::SetWatches(lists.into()));
     let expected: Vec<String> = expected.iter().copied().chain(["1 ok"]).map(String::from).collect();
     assert_eq!(brief(&outputs), expected);
     bench
@@ -79,7 +79,7 @@ fn what_stands_before_a_null_is_told_and_armed() {
     bench.request(1, create("/a", Persistent));
     let (data, exist) = (vec!["/a".into()], vec!["/b".into()]);
     let lists = WatchLists { data, exist, ends_in_null: true, ..WatchLists::default() };
-    let outputs = bench.request(1, Operation::SetWatches(lists));
+    let outputs = bench.request(1, Operation::SetWatches(lists.into()));
     assert_eq!(brief(&outputs), ["1 data /a", "1 MarshallingError"]);
     assert_eq!(brief(&bench.request(1, create("/b", Persistent))), ["1 created /b", "1 ok"]);
 }
@@ -90,6 +90,6 @@ fn a_client_that_has_seen_nothing_is_told_everything() {
     bench.request(1, create("/a", Persistent));
     let (data, exist, child) = (vec!["/a".into()], vec!["/a".into()], vec!["/a".into()]);
     let lists = WatchLists { relative_zxid: Zxid(0), data, exist, child, ..WatchLists::default() };
-    let outputs = bench.request(1, Operation::SetWatches(lists));
+    let outputs = bench.request(1, Operation::SetWatches(lists.into()));
     assert_eq!(brief(&outputs), ["1 data /a", "1 created /a", "1 children /a", "1 ok"]);
 }

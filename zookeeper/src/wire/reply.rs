@@ -113,11 +113,13 @@ impl Form {
             Form::Exists => Reply::Exists { stat: read_stat(reader)? },
             Form::Data => Reply::Data { data: read_data(reader)?, stat: read_stat(reader)? },
             Form::DataSet => Reply::DataSet { stat: read_stat(reader)? },
-            Form::Acl => Reply::Acl { acl: read_acl(reader)?.unwrap_or_default(), stat: read_stat(reader)? },
+            Form::Acl => {
+                Reply::Acl { acl: read_acl(reader)?.unwrap_or_default(), stat: read_stat(reader)?.into() }
+            }
             Form::AclSet => Reply::AclSet { stat: read_stat(reader)? },
             Form::Children => Reply::Children { children: reader.strings()? },
             Form::ChildrenWithStat => {
-                Reply::ChildrenWithStat { children: reader.strings()?, stat: read_stat(reader)? }
+                Reply::ChildrenWithStat { children: reader.strings()?, stat: read_stat(reader)?.into() }
             }
             Form::Synced => Reply::Synced { path: reader.string_or_null()?.map(Arc::from) },
             Form::Checked => Reply::Checked,

@@ -6,6 +6,7 @@ use super::opcode;
 use super::records::{flag_of, mode_of, number_of, read_acl, read_data, write_acl, write_data, zxid_of};
 use crate::operation::{Create, CreateRequest, Operation, WatchLists, stops_at_null_acl};
 use crate::types::Release;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -21,7 +22,7 @@ pub(super) fn read(number: i32, reader: &mut Reader<'_>, release: Release) -> Op
 /// The operation, unless there was a null in it where none may be.
 fn unless_missed(missed: bool, number: i32, operation: Operation) -> Operation {
     match operation {
-        Operation::Create(create) if missed && create.has_bad_flag() => Operation::Create(create),
+        Operation::Create(create) if missed && create.has_bad_flag() => Operation::Create(create.into()),
         _ if missed => Operation::Malformed { opcode: number, readable: true },
         operation => operation,
     }
@@ -47,8 +48,8 @@ fn read_body(number: i32, reader: &mut Reader<'_>, release: Release) -> Result<O
         opcode::CHECK => Operation::Check { path: reader.string_or_empty()?, version: reader.int()? },
         opcode::MULTI => read_multi(reader, release)?,
         opcode::MULTI_READ => read_multi_read(reader, release)?,
-        opcode::SET_WATCHES => Operation::SetWatches(read_watch_lists(reader)?),
-        opcode::SET_WATCHES2 => Operation::SetWatches(read_more_watch_lists(reader)?),
+        opcode::SET_WATCHES => Operation::SetWatches(read_watch_lists(reader)?.into()),
+        opcode::SET_WATCHES2 => Operation::SetWatches(read_more_watch_lists(reader)?.into()),
         opcode::ADD_WATCH => Operation::AddWatch { path: reader.string_or_empty()?, mode: reader.int()? },
         opcode::REMOVE_WATCHES => {
             Operation::RemoveWatches { path: read_path_or_null(reader)?, kind: reader.int()? }
@@ -71,7 +72,7 @@ pub(super) fn read_create(request: CreateRequest, reader: &mut Reader<'_>) -> Re
         CreateRequest::CreateTtl => reader.long()?,
         CreateRequest::Create | CreateRequest::Create2 | CreateRequest::CreateContainer => -1,
     };
-    Ok(Operation::Create(Create { request, path, data, acl, mode, ttl_ms }))
+    Ok(Operation::Create(Box::new(Create { request, path, data, acl, mode, ttl_ms })))
 }
 
 pub(super) fn read_set_data(path: Arc<str>, reader: &mut Reader<'_>) -> Result<Operation, Unreadable> {

@@ -62,7 +62,7 @@ fn the_first_fault_wins_in_the_order_flag_ttl_slash_acl_parent_permission_path_e
                             (there, NodeExists),
                             (parent == "/ephemeral", NoChildrenForEphemerals),
                         ]);
-                        let result = world.clone().write(Operation::Create(create));
+                        let result = world.clone().write(Operation::Create(create.into()));
                         assert_eq!(
                             result.err(),
                             expected,
@@ -102,7 +102,7 @@ fn without_a_time_to_live_the_rest_of_the_order_is_the_same() {
                 // A time to live means nothing where none can be asked for.
                 let data = None;
                 let create = Create { request, path: path.into(), data, acl, mode: Persistent, ttl_ms: 7 };
-                assert_eq!(world.clone().write(Operation::Create(create)).err(), expected, "{path:?}");
+                assert_eq!(world.clone().write(Operation::Create(create.into())).err(), expected, "{path:?}");
             }
         }
     }
@@ -153,7 +153,7 @@ fn the_request_settles_what_the_node_is_and_the_flag_its_owner_and_its_number() 
                     for ttl_ms in [-1, 0, 1, 0xff_ffff_ffff, 0x100_0000_0000] {
                         let create = Create { request, ttl_ms, ..create("/n", mode) };
                         let mut world = world.clone();
-                        let result = world.write(Operation::Create(create));
+                        let result = world.write(Operation::Create(create.into()));
                         let path = if mode.is_sequential() { "/n0000000000" } else { "/n" };
                         let got = match &result {
                             Err(code) => Err(*code),
@@ -210,7 +210,7 @@ fn every_creation_below_a_parent_moves_its_sequence_and_nothing_else_does() {
     assert_eq!(&*world.add("/t/e", Ephemeral), "/t/e");
     assert_eq!(&*world.add("/t/s-", PersistentSequential), "/t/s-0000000001");
     assert_eq!(&*world.add("/t/s-", EphemeralSequential), "/t/s-0000000002");
-    assert_eq!(world.write(Operation::Create(create("/t/e", Persistent))), Err(NodeExists));
+    assert_eq!(world.write(Operation::Create(create("/t/e", Persistent).into())), Err(NodeExists));
     assert_eq!(&*world.add("/t/plain", Container), "/t/plain");
     assert_eq!(&*world.add("/t/", PersistentSequentialWithTtl), "/t/0000000004");
     world.delete("/t/0000000004");
@@ -234,7 +234,7 @@ fn the_count_of_creations_ends_where_it_would_turn_negative() {
     assert_eq!(&*world.add("/p/s", PersistentSequential), "/p/s2147483646");
     let pzxid = world.stat("/p").pzxid;
     assert_eq!(&*world.add("/p/s", PersistentSequential), "/p/s2147483647");
-    let sequential = Operation::Create(create("/p/s", PersistentSequential));
+    let sequential = Operation::Create(create("/p/s", PersistentSequential).into());
     assert_eq!(world.write(sequential), Err(NodeExists));
     world.add("/p/plain", Persistent);
     let stat = world.stat("/p");

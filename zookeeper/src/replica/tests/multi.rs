@@ -6,6 +6,7 @@ use ErrorCode::{
     BadArguments, BadVersion, InvalidAcl, MarshallingError, NoAuth, NoChildrenForEphemerals, NoNode,
     NodeExists, NotEmpty, Ok as Before, RuntimeInconsistency as Behind, Unimplemented,
 };
+use alloc::boxed::Box;
 
 fn multi(operations: &[Operation]) -> Operation {
     Operation::Multi { operations: operations.to_vec() }
@@ -16,7 +17,7 @@ fn plain(path: &str, mode: CreateMode) -> Operation {
 }
 
 fn by(request: CreateRequest, path: &str, mode: CreateMode, ttl_ms: i64) -> Operation {
-    Operation::Create(Create { request, ttl_ms, ..create(path, mode) })
+    Operation::Create(Box::new(Create { request, ttl_ms, ..create(path, mode) }))
 }
 
 /// What a multi that fails answers. It must leave no trace.
@@ -47,7 +48,8 @@ fn a_multi_that_fails_anywhere_changes_nothing_and_says_where() {
 #[test]
 fn a_part_with_a_null_is_stumbled_over_in_its_turn() {
     let stumbling = Acl { permissions: 31, identity: Identity::new(acl::STUMBLING, "") };
-    let part = Operation::Create(Create { acl: Some(Vec::from([stumbling])), ..create("/x", Persistent) });
+    let part =
+        Operation::Create(Box::new(Create { acl: Some(Vec::from([stumbling])), ..create("/x", Persistent) }));
     for release in RELEASES {
         check_failed(&mut fresh(release), &[delete("/none", 0), part.clone()], &[NoNode, Behind]);
         let operations = [plain("/a", Persistent), part.clone(), delete("/none", 0)];
@@ -108,7 +110,7 @@ fn later_parts_see_what_earlier_ones_did() {
             check_failed(&mut world, operations, codes);
         }
         let closed = Create { acl: Some(anyone(acl::READ)), ..create("/x", Persistent) };
-        let closed = Operation::Create(Create { request: CreateRequest::Create, ..closed });
+        let closed = Operation::Create(Box::new(Create { request: CreateRequest::Create, ..closed }));
         check_failed(&mut world, &[closed.clone(), plain("/x/y", Persistent)], &[Before, NoAuth]);
         check_failed(&mut world, &[closed, set_data("/x", 0)], &[Before, NoAuth]);
     }
@@ -294,7 +296,8 @@ fn a_flag_or_acl_that_makes_no_sense_spoils_the_whole_in_3_9_at_once_and_in_3_8_
     }
     check_failed(&mut fresh(old), &[bad.clone(), timed.clone()], &[NoNode, Behind]);
     assert_eq!(fresh(new).write(multi(&[bad.clone(), timed])), Err(MarshallingError));
-    let no_acl = |request| Operation::Create(Create { acl: None, request, ..create("/x", Persistent) });
+    let no_acl =
+        |request| Operation::Create(Box::new(Create { acl: None, request, ..create("/x", Persistent) }));
     for request in [CreateRequest::Create, CreateRequest::Create2, CreateRequest::CreateContainer] {
         check_failed(&mut fresh(old), &[good.clone(), no_acl(request)], &[Before, InvalidAcl]);
         assert_eq!(fresh(new).read(&multi(&[bad.clone(), no_acl(request)])), Err(MarshallingError));
@@ -310,7 +313,7 @@ fn a_flag_or_acl_that_makes_no_sense_spoils_the_whole_in_3_9_at_once_and_in_3_8_
 #[test]
 fn a_multi_that_is_not_understood_takes_a_zxid_unless_3_9_trips_over_a_missing_acl() {
     let (old, new) = (Release::V3_8_0, Release::V3_9_5);
-    let no_acl = Operation::Create(Create { acl: None, ..create("/x", Persistent) });
+    let no_acl = Operation::Create(Box::new(Create { acl: None, ..create("/x", Persistent) }));
     let flag = plain("/x", Unknown(7));
     let timed = plain("/x", PersistentWithTtl);
     let read = Operation::GetData { path: "/".into(), watch: false };

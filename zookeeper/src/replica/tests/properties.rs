@@ -1,6 +1,7 @@
 //! What holds after any requests.
 
 use super::*;
+use alloc::boxed::Box;
 use proptest::prelude::*;
 
 fn any_path() -> impl Strategy<Value = Arc<str>> {
@@ -48,7 +49,7 @@ fn any_create() -> impl Strategy<Value = Operation> {
     );
     (request, any_path(), any_acl(), mode, prop::sample::select(&[-1, 0, 3000][..])).prop_map(
         |(request, path, acl, mode, ttl_ms)| {
-            Operation::Create(Create { request, path, data: None, acl, mode, ttl_ms })
+            Operation::Create(Box::new(Create { request, path, data: None, acl, mode, ttl_ms }))
         },
     )
 }
@@ -180,7 +181,7 @@ proptest! {
             // What a part means depends on where it stands only for the four requests that create.
             let part = match part {
                 Operation::Create(create) if create.mode.is_ttl() || create.mode == CreateMode::Container => return Ok(()),
-                Operation::Create(create) => Operation::Create(Create { request: CreateRequest::Create, ..create.clone() }),
+                Operation::Create(create) => Operation::Create(Box::new(Create { request: CreateRequest::Create, ..*create.clone() })),
                 part => part.clone(),
             };
             let applied = one_by_one.apply(&write(zxid, part));

@@ -76,9 +76,9 @@ fn each_read_shows_its_part_of_the_node() {
         Reply::Exists { stat },
         Reply::Data { data, stat },
         Reply::Children { children: children() },
-        Reply::ChildrenWithStat { children: children(), stat },
+        Reply::ChildrenWithStat { children: children(), stat: stat.into() },
         Reply::AllChildrenNumber { number: 3 },
-        Reply::Acl { acl: Acl::open(), stat },
+        Reply::Acl { acl: Acl::open(), stat: stat.into() },
         Reply::Synced { path: Some(path) },
     ];
     for (read, expected) in reads_of("/p").iter().zip(expected) {
@@ -114,7 +114,7 @@ fn who_may_not_set_an_acl_sees_no_hashes_in_it() {
         hidden[1].identity.id = "me:x".into();
         let mut world = fresh(release);
         let create = Create { acl: Some(full.clone()), ..create("/n", Persistent) };
-        world.write(Operation::Create(create)).unwrap();
+        world.write(Operation::Create(create.into())).unwrap();
         let stat = world.stat("/n");
         for (scheme, id, expected) in [
             ("digest", "boss:hash", Ok(&full)),
@@ -125,7 +125,7 @@ fn who_may_not_set_an_acl_sees_no_hashes_in_it() {
         ] {
             world.identities = Vec::from([Identity::new(scheme, id)]);
             let shown = world.read(&Operation::GetAcl { path: "/n".into() });
-            let expected = expected.map(|acl| Reply::Acl { acl: acl.clone(), stat });
+            let expected = expected.map(|acl| Reply::Acl { acl: acl.clone(), stat: stat.into() });
             assert_eq!(shown, expected, "{scheme} {id}");
         }
     }

@@ -58,14 +58,14 @@ fn check(operation: Operation, parent: Moved, child: Moved) {
 fn each_write_moves_its_own_numbers_of_node_and_parent_and_no_others() {
     let none = Moved::default();
     let children = Moved { pzxid: true, cversion: true, num_children: true, ..none };
-    check(Operation::Create(create("/p/d", Persistent)), children, none);
+    check(Operation::Create(create("/p/d", Persistent).into()), children, none);
     check(delete("/p/c", ANY_VERSION), children, none);
     let data = Moved { mzxid: true, mtime: true, version: true, data_length: true, ..none };
     check(set_data("/p/c", ANY_VERSION), none, data);
     let acl = Some(Acl::open());
     let set_acl = Operation::SetAcl { path: "/p/c".into(), acl, version: ANY_VERSION };
     check(set_acl, none, Moved { aversion: true, ..none });
-    check(Operation::Create(create("/p/c/x", Ephemeral)), none, children);
+    check(Operation::Create(create("/p/c/x", Ephemeral).into()), none, children);
     check(Operation::Multi { operations: Vec::new() }, none, none);
 }
 
@@ -120,7 +120,7 @@ fn data_that_is_null_has_no_length_and_is_not_the_same_as_empty() {
     let mut world = fresh(Release::V3_9_5);
     for data in [None, Some(Arc::from([]))] {
         let create = Create { data: data.clone(), ..create("/n", Persistent) };
-        world.write(Operation::Create(create)).unwrap();
+        world.write(Operation::Create(create.into())).unwrap();
         assert_eq!(world.replica.tree().data("/n").unwrap(), (data, world.stat("/n")));
         assert_eq!(world.stat("/n").data_length, 0);
         world.delete("/n");

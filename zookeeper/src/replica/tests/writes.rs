@@ -3,6 +3,7 @@
 use super::*;
 use CreateMode::{Container, Ephemeral, Persistent, PersistentWithTtl};
 use ErrorCode::{BadArguments, BadVersion, InvalidAcl, NoAuth, NoNode, NotEmpty};
+use alloc::boxed::Box;
 
 /// Below `/open` and `/closed` (where nobody may delete): `leaf`, and `full` with a child. All have version 0.
 fn with_nodes(release: Release) -> World {
@@ -208,7 +209,7 @@ fn who_may_not_read_a_node_is_not_told_of_it() {
         world.add("/p", Persistent);
         let mine = Vec::from([Acl { permissions: acl::READ, identity: Identity::new("auth", "") }]);
         let acl = Some(mine);
-        world.write(Operation::Create(Create { acl, ..create("/p/c", Persistent) })).unwrap();
+        world.write(Operation::Create(Box::new(Create { acl, ..create("/p/c", Persistent) }))).unwrap();
         let may = |identities: &[Identity]| -> Vec<bool> {
             world.changes.iter().map(|change| change.may_be_told(release, identities)).collect()
         };

@@ -8,6 +8,7 @@ use crate::{
     ANY_VERSION, ClientMessage, ConnectionId, Create, CreateMode, ErrorCode, EventKind, Operation, Password,
     Reply, ServerMessage, SessionId, Zxid,
 };
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -24,7 +25,7 @@ fn all_operations() -> Vec<Operation> {
     let data = || Some((*b"x").into());
     let create = Create::open(path(), (*b"x").into(), CreateMode::EphemeralSequential);
     vec![
-        Operation::Create(create.clone()),
+        Operation::Create(Box::new(create.clone())),
         Operation::Delete { path: path(), version: 3 },
         Operation::DeleteContainer { path: path() },
         exists("/a"),
@@ -37,10 +38,10 @@ fn all_operations() -> Vec<Operation> {
         Operation::Sync { path: Some(path()) },
         Operation::Check { path: path(), version: 0 },
         Operation::Multi {
-            operations: vec![Operation::Create(create), Operation::Check { path: path(), version: 0 }],
+            operations: vec![Operation::Create(create.into()), Operation::Check { path: path(), version: 0 }],
         },
         Operation::MultiRead { operations: vec![get_data("/a")] },
-        Operation::SetWatches(WatchLists { data: vec![path()], ..WatchLists::default() }),
+        Operation::SetWatches(Box::new(WatchLists { data: vec![path()], ..WatchLists::default() })),
         Operation::AddWatch { path: path(), mode: 1 },
         Operation::RemoveWatches { path: Some(path()), kind: 3 },
         Operation::CheckWatches { path: Some(path()), kind: 3 },

@@ -152,7 +152,7 @@ fn many_watches_are_set_in_several_requests_of_which_each_path_is_in_one() {
             panic!("{sent:?}");
         };
         let Operation::SetWatches(lists) = operation else { panic!("{operation:?}") };
-        let WatchLists { relative_zxid, data: some_data, recursive: some_recursive, .. } = lists;
+        let WatchLists { relative_zxid, data: some_data, recursive: some_recursive, .. } = *lists;
         assert_eq!(relative_zxid, Zxid(5));
         lengths.push(some_data.len() + some_recursive.len());
         data.extend(some_data.iter().map(|path| String::from(&**path)));

@@ -5,6 +5,7 @@ use crate::error::ErrorCode;
 use crate::operation::{Create, CreateMode, CreateRequest, Operation, Reply, WatchLists};
 use crate::protocol::ClientMessage;
 use crate::types::{Data, EventKind, Password, SessionId, Stat, WatchEvent, Zxid};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -60,7 +61,7 @@ fn create(request: CreateRequest) -> BoxedStrategy<Operation> {
     };
     (path(), data(), option::of(acl()), mode(), ttl)
         .prop_map(move |(path, data, acl, mode, ttl_ms)| {
-            Operation::Create(Create { request, path, data, acl, mode, ttl_ms })
+            Operation::Create(Box::new(Create { request, path, data, acl, mode, ttl_ms }))
         })
         .boxed()
 }
@@ -144,7 +145,7 @@ pub(super) fn operation() -> BoxedStrategy<Operation> {
         Just(Operation::Reconfig),
     ];
     let watches = prop_oneof![
-        watch_lists().prop_map(Operation::SetWatches),
+        watch_lists().prop_map(|lists| Operation::SetWatches(lists.into())),
         (path(), any::<i32>()).prop_map(|(path, mode)| Operation::AddWatch { path, mode }),
         (option::of(path()), any::<i32>()).prop_map(|(path, kind)| Operation::RemoveWatches { path, kind }),
         (option::of(path()), any::<i32>()).prop_map(|(path, kind)| Operation::CheckWatches { path, kind }),
@@ -224,7 +225,7 @@ fn result() -> BoxedStrategy<Result<Reply, ErrorCode>> {
 /// A good reply to an operation.
 pub(super) fn reply_to(operation: &Operation) -> BoxedStrategy<Reply> {
     match operation {
-        Operation::Create(Create { request: CreateRequest::Create, .. }) => {
+        Operation::Create(create) if create.request == CreateRequest::Create => {
             path().prop_map(|path| Reply::Created { path }).boxed()
         }
         Operation::Create(_) => {
@@ -236,12 +237,14 @@ pub(super) fn reply_to(operation: &Operation) -> BoxedStrategy<Reply> {
             (data(), stat()).prop_map(|(data, stat)| Reply::Data { data, stat }).boxed()
         }
         Operation::SetData { .. } => stat().prop_map(|stat| Reply::DataSet { stat }).boxed(),
-        Operation::GetAcl { .. } => (acl(), stat()).prop_map(|(acl, stat)| Reply::Acl { acl, stat }).boxed(),
+        Operation::GetAcl { .. } => {
+            (acl(), stat()).prop_map(|(acl, stat)| Reply::Acl { acl, stat: stat.into() }).boxed()
+        }
         Operation::SetAcl { .. } => stat().prop_map(|stat| Reply::AclSet { stat }).boxed(),
         Operation::GetChildren { .. } => paths().prop_map(|children| Reply::Children { children }).boxed(),
-        Operation::GetChildren2 { .. } => {
-            (paths(), stat()).prop_map(|(children, stat)| Reply::ChildrenWithStat { children, stat }).boxed()
-        }
+        Operation::GetChildren2 { .. } => (paths(), stat())
+            .prop_map(|(children, stat)| Reply::ChildrenWithStat { children, stat: stat.into() })
+            .boxed(),
         Operation::Sync { .. } => path().prop_map(|path| Reply::Synced { path: Some(path) }).boxed(),
         Operation::Check { .. } => Just(Reply::Checked).boxed(),
         Operation::Multi { .. } | Operation::MultiRead { .. } => {

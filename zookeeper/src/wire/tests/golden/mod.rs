@@ -9,6 +9,7 @@ use super::*;
 use crate::acl::Acl;
 use crate::operation::{Create, CreateMode, CreateRequest};
 use crate::types::Stat;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 const BOTH: [Release; 2] = [Release::V3_8_0, Release::V3_9_5];
@@ -84,7 +85,14 @@ fn path(text: &str) -> Arc<str> {
 fn create(request: CreateRequest, mode: CreateMode) -> Operation {
     let ttl_ms = if request == CreateRequest::CreateTtl { 5000 } else { -1 };
     let data = Some(Arc::from(*b"x"));
-    Operation::Create(Create { request, path: path("/a"), data, acl: Some(Acl::open()), mode, ttl_ms })
+    Operation::Create(Box::new(Create {
+        request,
+        path: path("/a"),
+        data,
+        acl: Some(Acl::open()),
+        mode,
+        ttl_ms,
+    }))
 }
 
 /// A create of `/a` with the data `x`, open to the world; the flag follows.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::acl::Identity;
-use crate::operation::WatchLists;
 use crate::types::{EventKind, WatchEvent};
+use alloc::boxed::Box;
 use alloc::vec;
 
 #[test]
@@ -33,7 +33,7 @@ fn each_reply_has_its_body() {
     );
     check_reply(
         Operation::GetAcl { path: a() },
-        Reply::Acl { acl: Acl::open(), stat: STAT },
+        Reply::Acl { acl: Acl::open(), stat: STAT.into() },
         &["00000001 0000001f 00000005 776f726c64 00000006 616e796f6e65", STAT_HEX].concat(),
     );
     check_reply(Operation::SetAcl { path: a(), acl: None, version }, Reply::AclSet { stat: STAT }, STAT_HEX);
@@ -46,7 +46,7 @@ fn each_reply_has_its_body() {
     );
     check_reply(
         Operation::GetChildren2 { path: a(), watch: true },
-        Reply::ChildrenWithStat { children: children(), stat: STAT },
+        Reply::ChildrenWithStat { children: children(), stat: STAT.into() },
         &[names, STAT_HEX].concat(),
     );
     check_reply(Operation::GetEphemerals { prefix: a() }, Reply::Ephemerals { paths: children() }, names);
@@ -64,7 +64,7 @@ fn each_reply_has_its_body() {
     check_reply(Operation::AddWatch { path: a(), mode: 0 }, Reply::WatchAdded, "00000000");
     check_reply(Operation::RemoveWatches { path: Some(a()), kind: 1 }, Reply::WatchesRemoved, "");
     check_reply(Operation::CheckWatches { path: Some(a()), kind: 1 }, Reply::WatchesChecked, "");
-    check_reply(Operation::SetWatches(WatchLists::default()), Reply::WatchesSet, "");
+    check_reply(Operation::SetWatches(Box::default()), Reply::WatchesSet, "");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::acl::{Identity, STUMBLING};
 use crate::operation::WatchLists;
+use alloc::boxed::Box;
 use alloc::vec;
 
 #[test]
@@ -26,7 +27,7 @@ fn creates_have_four_requests() {
         mode: CreateMode::Persistent,
         ttl_ms: -1,
     };
-    check_request(1, "00000000 ffffffff ffffffff 00000000", Operation::Create(nothing));
+    check_request(1, "00000000 ffffffff ffffffff 00000000", Operation::Create(nothing.into()));
 }
 
 #[test]
@@ -76,9 +77,13 @@ fn watches_are_set_with_three_lists_or_with_five() {
         ..WatchLists::default()
     };
     let three = "0000000000000005 00000001 00000002 2f61 00000001 00000002 2f62 00000000";
-    check_request(101, three, Operation::SetWatches(lists.clone()));
+    check_request(101, three, Operation::SetWatches(lists.clone().into()));
     let lists = WatchLists { recursive: vec![path("/c")], ..lists };
-    check_request(105, &[three, "00000000 00000001 00000002 2f63"].concat(), Operation::SetWatches(lists));
+    check_request(
+        105,
+        &[three, "00000000 00000001 00000002 2f63"].concat(),
+        Operation::SetWatches(lists.into()),
+    );
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn watches_are_read_up_to_the_first_null() {
         "0000000000000000 00000001 00000002 2f61 ffffffff 00000001 00000002 2f62",
         "0000000000000000 00000003 00000002 2f61 ffffffff 00000002 2f62 00000000 00000000",
     ] {
-        check_read(101, body, Operation::SetWatches(lists.clone()));
+        check_read(101, body, Operation::SetWatches(lists.clone().into()));
     }
 }
 
@@ -166,11 +171,7 @@ fn what_is_odd_but_readable_is_read() {
     check_read(3, "00000001 2f 02", Operation::Exists { path: path("/"), watch: true });
     check_read(3, "00000001 2f 00 6a756e6b", Operation::Exists { path: path("/"), watch: false });
     check_read(107, "6a756e6b", Operation::WhoAmI);
-    check_read(
-        101,
-        "0000000000000000 fffffff9 fffffff9 fffffff9",
-        Operation::SetWatches(WatchLists::default()),
-    );
+    check_read(101, "0000000000000000 fffffff9 fffffff9 fffffff9", Operation::SetWatches(Box::default()));
     check_read(
         7,
         "00000001 2f fffffffb 00000000",
