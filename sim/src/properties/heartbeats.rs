@@ -19,13 +19,29 @@ struct Term {
     began: Instant,
     /// When it began to decide.
     opened: Instant,
-    /// When each run of each node was last heard, or last changed, on the coordinator's own clock.
-    heard: BTreeMap<(NodeId, Incarnation), Instant>,
-    /// The newest heartbeat of each node: of which run, and its number.
-    newest: BTreeMap<NodeId, (Incarnation, u64)>,
+    heard: BTreeMap<NodeId, Heard>,
     /// When the coordinator was away, and for how long: until when on its own clock.
     absences: Vec<(Instant, Duration)>,
     slowed: bool,
+}
+
+/// What a coordinator has heard of one node.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Its newest heartbeat: of which run, and its number.
+    newest: Option<(Incarnation, u64)>,
+    /// When each run was last heard, or last changed, on the coordinator's own clock.
+    runs: Vec<(Incarnation, Instant)>,
+}
+
+impl Heard {
+    /// The run was heard, or has changed.
+    fn note(&mut self, incarnation: Incarnation, at: Instant) {
+        match self.runs.iter_mut().find(|(run, _)| *run == incarnation) {
+            Some((_, last)) => *last = at,
+            None => self.runs.push((incarnation, at)),
+        }
+    }
 }
 
 /// The terms of all nodes that act as coordinator.
@@ -42,20 +58,14 @@ impl Terms {
             return None;
         };
         let held = self.of.get(&step.node).is_some_and(|term| term.epoch == epoch);
-        let taken_up_again = step
-            .events()
-            .any(|event| matches!(event, ClusterEvent::Elected { role: Role::ClusterCoordinator, .. }));
+        let is_election = |event: &ClusterEvent| {
+            matches!(event, ClusterEvent::Elected { role: Role::ClusterCoordinator, .. })
+        };
+        let taken_up_again = step.events().any(is_election);
         if !held || taken_up_again {
             let (began, opened) = (step.local, step.local);
-            let term = Term {
-                epoch,
-                began,
-                opened,
-                heard: BTreeMap::new(),
-                newest: BTreeMap::new(),
-                absences: Vec::new(),
-                slowed: false,
-            };
+            let term =
+                Term { epoch, began, opened, heard: BTreeMap::new(), absences: Vec::new(), slowed: false };
             self.of.insert(step.node, term);
         }
         let term = self.of.get_mut(&step.node)?;
@@ -65,10 +75,12 @@ impl Terms {
         // One that was overtaken on its way says nothing new.
         if let Stimulus::Heartbeat { node, incarnation, epoch, sequence } = step.stimulus
             && epoch == term.epoch
-            && term.newest.get(&node).is_none_or(|newest| *newest < (incarnation, sequence))
         {
-            term.newest.insert(node, (incarnation, sequence));
-            term.heard.insert((node, incarnation), step.local);
+            let heard = term.heard.entry(node).or_default();
+            if heard.newest < Some((incarnation, sequence)) {
+                heard.newest = Some((incarnation, sequence));
+                heard.note(incarnation, step.local);
+            }
         }
         Some(term)
     }
@@ -96,7 +108,9 @@ impl Terms {
 
 impl Term {
     fn last_heard(&self, node: NodeId, incarnation: Incarnation) -> Instant {
-        self.heard.get(&(node, incarnation)).copied().unwrap_or(Instant::ZERO).max(self.began)
+        let runs = self.heard.get(&node).into_iter().flat_map(|heard| &heard.runs);
+        let at = runs.filter(|(run, _)| *run == incarnation).map(|(_, at)| *at).next();
+        at.unwrap_or(Instant::ZERO).max(self.began)
     }
 
     /// How long the coordinator was away since then. `certain`: only what it must have noticed, which is an absence
@@ -141,11 +155,11 @@ impl Property for NoFalseExpiry {
         let term = self.terms.note(step)?;
         for event in step.events() {
             let ClusterEvent::Transition { before, after, .. } = event else { continue };
-            let key = (after.node.id, after.incarnation);
+            let (node, incarnation) = (after.node.id, after.incarnation);
             if after.version.epoch == term.epoch
                 && after.state.code() == Some(DisconnectionCode::LackOfHeartbeat)
             {
-                let heard = term.last_heard(key.0, key.1);
+                let heard = term.last_heard(node, incarnation);
                 let silent = local.since(heard).saturating_sub(term.away_since(heard, interval, true));
                 if silent < window && early.is_none() {
                     early = Some(format!(
@@ -155,7 +169,7 @@ impl Property for NoFalseExpiry {
                     ));
                 }
             } else if before.as_ref().is_none_or(|before| before.state != after.state) {
-                term.heard.insert(key, local);
+                term.heard.entry(node).or_default().note(incarnation, local);
             }
         }
         early.and_then(Finding::new)

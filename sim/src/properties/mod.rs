@@ -258,19 +258,6 @@ pub struct ServerStep<'a> {
 }
 
 impl<'a> ServerStep<'a> {
-    /// Which kinds of steps this one is.
-    pub(crate) fn kinds(&self) -> Interest {
-        let mut kinds = match self.heard {
-            Heard::Client { .. } | Heard::Touched { .. } => Interest::HEARING,
-            Heard::Expire { .. } => Interest::TURNING,
-            Heard::Other => Interest::NOTHING,
-        };
-        if self.after.last_zxid() != self.before {
-            kinds = kinds.and(Interest::APPLYING);
-        }
-        self.outputs.iter().map(kind).fold(kinds, Interest::and)
-    }
-
     pub(crate) fn records(&self) -> impl Iterator<Item = &'a ServerRecord> + use<'a> {
         self.outputs.iter().filter_map(|output| match output {
             ServerOutput::Record(record) => Some(record),
@@ -281,6 +268,17 @@ impl<'a> ServerStep<'a> {
             | ServerOutput::ClosePeer { .. } => None,
         })
     }
+}
+
+/// Which kinds of steps a server's step is.
+pub(crate) fn kinds_of(heard: Heard<'_>, applies: bool, outputs: &[ServerOutput]) -> Interest {
+    let kinds = match heard {
+        Heard::Client { .. } | Heard::Touched { .. } => Interest::HEARING,
+        Heard::Expire { .. } => Interest::TURNING,
+        Heard::Other => Interest::NOTHING,
+    };
+    let kinds = if applies { kinds.and(Interest::APPLYING) } else { kinds };
+    outputs.iter().map(kind).fold(kinds, Interest::and)
 }
 
 /// The kind of step in which a server says this.

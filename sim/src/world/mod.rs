@@ -16,6 +16,7 @@ use crate::network::{Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
 use crate::properties::{
     Before, Cluster, Finding, Heard, Incident, Interest, Observation, ServerStep, Stimulus, Watchers,
+    kinds_of,
 };
 use crate::queue::EventQueue;
 use crate::random::{Stream, Streams};
@@ -595,11 +596,15 @@ impl<'a> World<'a> {
         before: Zxid,
         outputs: &[ServerOutput],
     ) {
+        let kinds = kinds_of(heard, self.server(server).server.last_zxid() != before, outputs);
+        if kinds == Interest::NOTHING {
+            return;
+        }
         let (watchers, cluster) = self.watchers_and_cluster();
         let Some(machine) = cluster.server(server) else { return };
         let after = &machine.server;
         let step = ServerStep { server, local, heard, before, after, outputs, cluster };
-        let findings = watchers.ask(step.kinds(), |property| property.served(&step));
+        let findings = watchers.ask(kinds, |property| property.served(&step));
         self.all_found(findings);
     }
 
