@@ -22,7 +22,7 @@ pub(super) fn read(number: i32, reader: &mut Reader<'_>, release: Release) -> Op
 /// The operation, unless there was a null in it where none may be.
 fn unless_missed(missed: bool, number: i32, operation: Operation) -> Operation {
     match operation {
-        Operation::Create(create) if missed && create.has_bad_flag() => Operation::Create(create.into()),
+        Operation::Create(create) if missed && create.has_bad_flag() => Operation::Create(create),
         _ if missed => Operation::Malformed { opcode: number, readable: true },
         operation => operation,
     }
