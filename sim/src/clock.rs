@@ -32,22 +32,35 @@ impl Clock {
     ///
     /// When `now` is before the last change of the clock.
     #[must_use]
+    #[inline]
     pub fn local(&self, now: SimTime) -> u64 {
         if self.rate == MILLION {
             // Nearly every clock nearly always; and nearly every event asks what time it is.
             return self.micros.saturating_add(self.elapsed(now));
         }
+        self.local_at_its_rate(now)
+    }
+
+    #[cold]
+    fn local_at_its_rate(&self, now: SimTime) -> u64 {
         u64::try_from(self.millionths_at(now) / u128::from(MILLION)).unwrap_or(u64::MAX)
     }
 
     /// The first moment, not before the last change of the clock, at which it shows `local_micros` or more, if
     /// nothing changes it in between; [`SimTime::FAR_FUTURE`] when the simulation cannot reach that.
     #[must_use]
+    #[inline]
     pub fn sim_time_of(&self, local_micros: u64) -> SimTime {
         if self.rate == MILLION {
             // A fraction of a microsecond is not shown, whether it is there or not.
-            return self.changed + Duration::from_micros(local_micros.saturating_sub(self.micros));
+            let ahead = local_micros.saturating_sub(self.micros);
+            return SimTime::from_micros(self.changed.as_micros().saturating_add(ahead));
         }
+        self.sim_time_at_its_rate(local_micros)
+    }
+
+    #[cold]
+    fn sim_time_at_its_rate(&self, local_micros: u64) -> SimTime {
         let missing = (u128::from(local_micros) * u128::from(MILLION)).saturating_sub(self.millionths());
         let elapsed = missing.div_ceil(u128::from(self.rate));
         self.changed + Duration::from_micros(u64::try_from(elapsed).unwrap_or(u64::MAX))

@@ -62,11 +62,11 @@ impl Cluster<'_> {
     }
 
     pub(crate) fn machine(&self, node: NodeNumber) -> Option<&Machine> {
-        self.machines.get(usize::try_from(node.0).ok()?.checked_sub(1)?)
+        self.machines.get((node.0 as usize).wrapping_sub(1))
     }
 
     pub(crate) fn server(&self, server: u32) -> Option<&ServerMachine> {
-        self.servers.get(usize::try_from(server).ok()?.checked_sub(1)?)
+        self.servers.get((server as usize).wrapping_sub(1))
     }
 
     /// The processes that run and are not held up.

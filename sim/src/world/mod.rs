@@ -368,10 +368,9 @@ impl<'a> World<'a> {
         }
     }
 
+    #[inline]
     fn machine_mut(&mut self, node: NodeNumber) -> &mut Machine {
-        let index = usize::try_from(node.0).ok().and_then(|number| number.checked_sub(1));
-        let machine = index.and_then(|index| self.machines.get_mut(index));
-        machine.unwrap_or_else(|| unreachable!("{node} is one of the scenario's nodes"))
+        self.machines.get_mut((node.0 as usize).wrapping_sub(1)).expect("a node is one of the scenario's")
     }
 
     /// Starts a process on a machine that runs none.

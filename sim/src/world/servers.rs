@@ -88,6 +88,7 @@ impl ServerMachine {
         }
     }
 
+    #[inline]
     pub(crate) fn local(&self, now: SimTime) -> Duration {
         Duration::from_micros(self.clock.local(now))
     }
@@ -99,16 +100,14 @@ impl ServerMachine {
 }
 
 impl World<'_> {
+    #[inline]
     pub(super) fn server(&self, server: u32) -> &ServerMachine {
-        let index = usize::try_from(server).ok().and_then(|number| number.checked_sub(1));
-        let machine = index.and_then(|index| self.servers.get(index));
-        machine.unwrap_or_else(|| unreachable!("zk{server} is one of the scenario's servers"))
+        self.servers.get((server as usize).wrapping_sub(1)).expect("a server is one of the scenario's")
     }
 
+    #[inline]
     pub(super) fn server_mut(&mut self, server: u32) -> &mut ServerMachine {
-        let index = usize::try_from(server).ok().and_then(|number| number.checked_sub(1));
-        let machine = index.and_then(|index| self.servers.get_mut(index));
-        machine.unwrap_or_else(|| unreachable!("zk{server} is one of the scenario's servers"))
+        self.servers.get_mut((server as usize).wrapping_sub(1)).expect("a server is one of the scenario's")
     }
 
     pub(super) fn all_servers(&self) -> Vec<u32> {
