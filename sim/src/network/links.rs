@@ -14,28 +14,41 @@ pub(super) struct Links {
     /// The least latency, in microseconds, and how much greater the greatest is.
     min: u64,
     width: u64,
+    batches: Batches,
     states: Vec<LinkState>,
     /// For each hash, the link in `states` that has it, or the next place behind that is `FREE`; at least a quarter
     /// are. The number of places is a power of two, or 0 before the first link.
     places: Vec<u32>,
 }
 
-/// What one link remembers, in two lines of a processor's cache, of which a message touches the first and perhaps the
-/// second: in a large cluster that is mostly what a message costs.
+/// What one link remembers, in one line of a processor's cache: in a large cluster that is mostly what a message costs.
 #[derive(Clone, Debug)]
-#[repr(align(128))]
+#[repr(align(64))]
 struct LinkState {
     ends: [u32; 2],
     messages: u64,
     /// Where in the link's stream the next draw is.
     position: u64,
-    /// How much longer than the least latency the messages of this batch take, in microseconds. The generator makes 32
-    /// values at once; these are as many of them as have room.
-    batch: [u32; BATCH],
+    /// How much longer than the least latency the messages of this batch take, in microseconds: each in one of these, or
+    /// the lower and the upper half of each in two.
+    batch: [u16; BATCH],
 }
 
-const BATCH: usize = 24;
-const _: () = assert!(size_of::<LinkState>() == 128);
+/// As many as have room. The generator makes 32 values at once.
+const BATCH: usize = 20;
+const WIDE_BATCH: usize = BATCH / 2;
+const _: () = assert!(size_of::<LinkState>() == 64);
+
+/// How many latencies are drawn together. It does not matter for what is drawn.
+#[derive(Clone, Copy, Debug)]
+enum Batches {
+    /// None of them is more than 65 ms longer than the least.
+    Narrow,
+    /// None of them is more than 71 minutes longer.
+    Wide,
+    /// Links that take an hour are drawn for one by one.
+    None,
+}
 
 const FREE: u32 = u32::MAX;
 const PLACES_MIN: usize = 64;
@@ -44,7 +57,13 @@ impl Links {
     pub(super) const fn new(streams: Streams, latency: DurationRange) -> Links {
         let (min, max) = (whole_micros(latency.min), whole_micros(latency.max));
         assert!(min <= max, "a range runs from its lesser to its greater end");
-        Links { streams, min, width: max - min, states: Vec::new(), places: Vec::new() }
+        let width = max - min;
+        let batches = match width {
+            0..=0xffff => Batches::Narrow,
+            0x1_0000..=0xffff_ffff => Batches::Wide,
+            _ => Batches::None,
+        };
+        Links { streams, min, width, batches, states: Vec::new(), places: Vec::new() }
     }
 
     /// The number of the next message on a link, counted from 0, and its undisturbed latency.
@@ -55,13 +74,26 @@ impl Links {
         let state = &mut self.states[index];
         let number = state.messages;
         state.messages += 1;
-        let place = (number % BATCH as u64) as usize;
-        if place == 0 {
-            state.refill(link, self.streams, self.width);
-        }
-        let longer = match u32::try_from(self.width) {
-            Ok(_) => u64::from(state.batch[place]),
-            Err(_) => state.draw(link, self.streams, self.width),
+        let longer = match self.batches {
+            Batches::Narrow => {
+                let place = (number % BATCH as u64) as usize;
+                if place == 0 {
+                    state.batch =
+                        state.draw(link, self.streams, |stream| stream.between(0, self.width) as u16);
+                }
+                u64::from(state.batch[place])
+            }
+            Batches::Wide => {
+                let place = (number % WIDE_BATCH as u64) as usize;
+                if place == 0 {
+                    state.refill_wide(link, self.streams, self.width);
+                }
+                u64::from(state.batch[place]) | u64::from(state.batch[WIDE_BATCH + place]) << 16
+            }
+            Batches::None => {
+                let [longer] = state.draw(link, self.streams, |stream| stream.between(0, self.width));
+                longer
+            }
         };
         (number, Duration::from_micros(self.min + longer))
     }
@@ -113,19 +145,24 @@ impl Links {
 
 impl LinkState {
     #[inline(never)]
-    fn refill(&mut self, link: Link, streams: Streams, width: u64) {
-        if u32::try_from(width).is_ok() {
-            let mut stream = self.stream(link, streams);
-            self.batch = [(); BATCH].map(|()| stream.between(0, width) as u32);
-            self.position = stream.position();
+    fn refill_wide(&mut self, link: Link, streams: Streams, width: u64) {
+        let drawn: [u32; WIDE_BATCH] = self.draw(link, streams, |stream| stream.between(0, width) as u32);
+        let (lower, upper) = self.batch.split_at_mut(WIDE_BATCH);
+        for ((lower, upper), drawn) in lower.iter_mut().zip(upper).zip(drawn) {
+            (*lower, *upper) = (drawn as u16, (drawn >> 16) as u16);
         }
     }
 
-    /// One draw by itself, where a batch has no room for such numbers: links that take an hour.
-    #[cold]
-    fn draw(&mut self, link: Link, streams: Streams, width: u64) -> u64 {
+    /// So many draws from where the last ones ended.
+    #[inline(never)]
+    fn draw<T, const DRAWS: usize>(
+        &mut self,
+        link: Link,
+        streams: Streams,
+        one: impl Fn(&mut Stream) -> T,
+    ) -> [T; DRAWS] {
         let mut stream = self.stream(link, streams);
-        let drawn = stream.between(0, width);
+        let drawn = [(); DRAWS].map(|()| one(&mut stream));
         self.position = stream.position();
         drawn
     }
@@ -193,6 +230,8 @@ mod tests {
     fn a_batch_is_what_would_have_been_drawn_message_by_message() {
         check_against_streams(1_000, 50_000);
         check_against_streams(7, 7);
+        check_against_streams(0, u16::MAX.into());
+        check_against_streams(0, u64::from(u16::MAX) + 1);
         check_against_streams(0, u32::MAX.into());
     }
 
