@@ -12,15 +12,20 @@ impl NodeId {
     /// Reads the printed form back; `None` when it is not 32 hexadecimal digits in groups of 8-4-4-4-12.
     #[must_use]
     pub fn parse(text: &str) -> Option<NodeId> {
-        let groups = [8, 4, 4, 4, 12];
-        let mut parts = text.split('-');
+        let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
         let mut id: u128 = 0;
-        for length in groups {
-            let part = parts.next().filter(|part| part.len() == length)?;
-            let value = u64::from_str_radix(part, 16).ok().filter(|_| !part.starts_with('+'))?;
-            id = (id << (length * 4)) | u128::from(value);
+        for (place, letter) in text.iter().enumerate() {
+            let digit = match (place, letter) {
+                (8 | 13 | 18 | 23, b'-') => continue,
+                (8 | 13 | 18 | 23, _) => return None,
+                (_, b'0'..=b'9') => letter - b'0',
+                (_, b'a'..=b'f') => letter - b'a' + 10,
+                (_, b'A'..=b'F') => letter - b'A' + 10,
+                (_, _) => return None,
+            };
+            id = (id << 4) | u128::from(digit);
         }
-        parts.next().is_none().then_some(NodeId(id))
+        Some(NodeId(id))
     }
 }
 
