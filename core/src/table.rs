@@ -1,32 +1,36 @@
 //! The status table that every node holds: node → its newest known status. Merging tables is a join: any order of
 //! delivery, with any repetition, ends in the same table.
 
+mod entries;
+
 use crate::identity::NodeId;
 use crate::status::NodeStatus;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use entries::Entries;
 use serde::{Deserialize, Serialize};
 
 /// What one node knows of all nodes.
 ///
 /// Entries are shared, and so are whole tables (`Arc<StatusTable>`): a heartbeat that carries its sender's table
-/// copies nothing, and two nodes that hold the same table find that out by comparing one pointer.
+/// copies nothing, and two nodes that hold the same table find that out by comparing one pointer. A table that is
+/// copied and then changed goes on sharing what did not change, and a comparison skips what is shared.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct StatusTable {
-    entries: BTreeMap<NodeId, Arc<NodeStatus>>,
+    #[serde(with = "entries::as_map")]
+    entries: Entries,
 }
 
 impl StatusTable {
     /// What is known of `node`.
     #[must_use]
     pub fn get(&self, node: NodeId) -> Option<&Arc<NodeStatus>> {
-        self.entries.get(&node)
+        self.entries.get(node)
     }
 
     /// All entries, ordered by node id.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<NodeStatus>> {
-        self.entries.values()
+        self.entries.iter()
     }
 
     /// How many nodes are known, tombstones included.
@@ -38,49 +42,53 @@ impl StatusTable {
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 
     /// Takes `status` in if it supersedes what is known. Says whether it did.
     pub fn merge(&mut self, status: &Arc<NodeStatus>) -> bool {
-        let newer = match self.entries.get(&status.node.id) {
-            Some(known) => !Arc::ptr_eq(known, status) && status.supersedes(known),
-            None => true,
-        };
+        let newer = is_news(status, self.get(status.node.id));
         if newer {
-            self.entries.insert(status.node.id, status.clone());
+            self.entries.put(status);
         }
         newer
     }
 
     /// Replaces what is known, whatever its version. Only for the rules under which versions are not compared.
     pub fn force(&mut self, status: &Arc<NodeStatus>) {
-        self.entries.insert(status.node.id, status.clone());
+        self.entries.put(status);
     }
 
     /// Forgets `node`. Only for the rule under which removal leaves no tombstone.
     pub fn forget(&mut self, node: NodeId) {
-        self.entries.remove(&node);
+        self.entries.remove(node);
     }
 
     /// The entries of `self` that would change `other`: the answer to a heartbeat.
     #[must_use]
     pub fn newer_than(&self, other: &StatusTable) -> Vec<Arc<NodeStatus>> {
-        // Both are in the order of the ids, so one walk along both is enough.
-        let mut theirs = other.entries.values().peekable();
-        let mut news = Vec::new();
-        for mine in self.entries.values() {
-            while theirs.next_if(|theirs| theirs.node.id < mine.node.id).is_some() {}
-            let known = theirs.next_if(|theirs| theirs.node.id == mine.node.id);
-            if known.is_none_or(|known| !Arc::ptr_eq(mine, known) && mine.supersedes(known)) {
-                news.push(mine.clone());
-            }
-        }
-        news
+        self.beside(other)
+            .filter_map(|(mine, theirs)| mine.filter(|mine| is_news(mine, theirs)))
+            .cloned()
+            .collect()
+    }
+
+    /// Both entries of each node of which the two tables do not share one, this table's first, ordered by node id. They
+    /// may be equal all the same.
+    pub fn beside<'a>(
+        &'a self,
+        other: &'a StatusTable,
+    ) -> impl Iterator<Item = (Option<&'a Arc<NodeStatus>>, Option<&'a Arc<NodeStatus>>)> {
+        self.entries.beside(&other.entries)
     }
 
     /// The nodes that are CONNECTED, ordered by id.
     pub fn connected(&self) -> impl Iterator<Item = &Arc<NodeStatus>> {
         self.iter().filter(|status| status.state.is_connected())
     }
+}
+
+/// Whether `status` says more than what is known.
+fn is_news(status: &Arc<NodeStatus>, known: Option<&Arc<NodeStatus>>) -> bool {
+    known.is_none_or(|known| !Arc::ptr_eq(known, status) && status.supersedes(known))
 }
