@@ -280,10 +280,29 @@ pub struct StatusChanges {
     pub epoch: Epoch,
     /// The newest decision about each node that was decided about, in the order of the decisions.
     pub statuses: Vec<Arc<NodeStatus>>,
-    /// The coordinator's table before these changes, and after them. They never cross a wire: where thousands of nodes
-    /// live in one process, who holds the very table before takes the one after over, and nobody changes a copy.
+    /// Which tables these changes lead from, and where to. They never cross a wire: where thousands of nodes live in one
+    /// process, who holds one of these very tables takes over what comes of it, and nobody changes a copy.
     #[serde(skip)]
-    pub tables: Option<(Arc<StatusTable>, Arc<StatusTable>)>,
+    pub passages: Vec<Passage>,
+}
+
+/// What some changes make of some tables.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Passage {
+    /// Each of them, with the changes merged, is `to`.
+    pub from: Vec<Arc<StatusTable>>,
+    /// See `from`.
+    pub to: Arc<StatusTable>,
+}
+
+impl Passage {
+    /// Whether `table` is one of those that the changes make `to` of, as far as that can be told without looking into it.
+    #[must_use]
+    pub fn begins_at(&self, table: &Arc<StatusTable>) -> bool {
+        let is_it =
+            |from: &Arc<StatusTable>| Arc::ptr_eq(from, table) || (table.is_empty() && from.is_empty());
+        self.from.iter().any(is_it)
+    }
 }
 
 impl Message {

@@ -3,7 +3,7 @@
 //! take two hundred million).
 
 use crate::config::CHANGES_GATHERED_FOR;
-use crate::message::StatusChanges;
+use crate::message::{Passage, StatusChanges};
 use crate::status::{Epoch, NodeStatus};
 use crate::table::StatusTable;
 use crate::time::Instant;
@@ -11,26 +11,45 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+/// Of how many groups of newcomers the coordinator keeps the table. A start brings a group in each tenth of a second that it
+/// lasts; whose table is not kept any more changes a copy of its own.
+const NEWCOMERS_MAX: usize = 16;
+
 /// What nobody was told yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Announcements {
     gathered: Vec<Arc<NodeStatus>>,
-    /// The table before the first of them, unless something else has changed the table since.
-    before: Option<Arc<StatusTable>>,
+    /// The table before the first of them, and those that were given to somebody since. None if something that nobody is
+    /// told of has changed the table in the meantime.
+    versions: Vec<Arc<StatusTable>>,
+    /// Whether somebody will be told for the first time.
+    somebody_is_new: bool,
+    /// The tables of those who know nothing but what they were told since they came: all that came between the same two
+    /// announcements hold the same.
+    newcomers: Vec<Arc<StatusTable>>,
     due_at: Option<Instant>,
 }
 
 impl Announcements {
-    /// `table` is about to change by a decision that will be gathered.
-    pub(super) fn before_decision(&mut self, table: &Arc<StatusTable>) {
+    /// `table` is about to change by a decision that will be gathered. `is_new`: nobody had decided about that node.
+    pub(super) fn before_decision(&mut self, table: &Arc<StatusTable>, is_new: bool) {
         if self.gathered.is_empty() {
-            self.before = Some(table.clone());
+            self.versions = Vec::from([table.clone()]);
+        }
+        self.somebody_is_new |= is_new;
+    }
+
+    /// Somebody is given the table as it is now.
+    pub(super) fn table_given(&mut self, table: &Arc<StatusTable>) {
+        if !self.versions.is_empty() && !self.gathered.is_empty() {
+            self.versions.push(table.clone());
         }
     }
 
-    /// The table has changed by something that nobody is told of.
+    /// The table has changed by something that is not told together with other changes.
     pub(super) fn table_changed(&mut self) {
-        self.before = None;
+        self.versions.clear();
+        self.newcomers.clear();
     }
 
     pub(super) fn gather(&mut self, now: Instant, status: Arc<NodeStatus>) {
@@ -53,8 +72,29 @@ impl Announcements {
         let newest = |(place, status): (usize, Arc<NodeStatus>)| {
             (last.get(&status.node.id) == Some(&place)).then_some(status)
         };
-        let statuses = gathered.into_iter().enumerate().filter_map(newest).collect();
-        let tables = self.before.take().map(|before| (before, after.clone()));
-        Some(Arc::new(StatusChanges { epoch, statuses, tables }))
+        let statuses: Vec<_> = gathered.into_iter().enumerate().filter_map(newest).collect();
+        let from = core::mem::take(&mut self.versions);
+        let mut passages = self.pass_newcomers_on(&statuses);
+        if !from.is_empty() {
+            passages.insert(0, Passage { from, to: after.clone() });
+        }
+        Some(Arc::new(StatusChanges { epoch, statuses, passages }))
+    }
+
+    /// What becomes of the newcomers' tables; those who are new now begin with nothing.
+    fn pass_newcomers_on(&mut self, statuses: &[Arc<NodeStatus>]) -> Vec<Passage> {
+        if core::mem::take(&mut self.somebody_is_new) {
+            self.newcomers.insert(0, Arc::default());
+            self.newcomers.truncate(NEWCOMERS_MAX);
+        }
+        let pass_on = |table: &mut Arc<StatusTable>| {
+            let from = Vec::from([table.clone()]);
+            let changed = Arc::make_mut(table);
+            for status in statuses {
+                changed.merge(status);
+            }
+            Passage { from, to: table.clone() }
+        };
+        self.newcomers.iter_mut().map(pass_on).collect()
     }
 }

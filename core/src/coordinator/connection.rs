@@ -10,10 +10,10 @@ use crate::flow_election::Ballot;
 use crate::identity::{Address, Incarnation, NodeIdentifier};
 use crate::message::{ConnectionAnswer, ConnectionRequest, Membership, Message, OrderKind};
 use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
+use crate::table::StatusTable;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 impl Office {
     pub(crate) fn connection_requested(
@@ -65,13 +65,11 @@ impl Office {
             return true;
         }
         // Runs on one machine are numbered, whatever id they propose: a later one has the addresses by now.
-        let is_successor = |other: &Arc<NodeStatus>| {
-            other.node.id != request.node.id
-                && other.incarnation > request.incarnation
-                && other.node.is_logically_equal(&request.node)
-        };
+        let is_successor = |other: &Arc<NodeStatus>| other.incarnation > request.incarnation;
         // Mostly nobody has run more often, and nobody has to be looked at.
-        if self.latest_run > request.incarnation && desk.table.iter().any(is_successor) {
+        if self.latest_run > request.incarnation
+            && self.claims.of_others(desk.table, &request.node).iter().any(is_successor)
+        {
             return true;
         }
         let Some(answered) = self.asked.get(&request.node.id).copied() else { return false };
@@ -81,7 +79,7 @@ impl Office {
         if let (true, Some(status), Some(flow)) = (number == answered, status, self.cluster_flow().cloned())
             && let ConnectionState::Connecting { attempt } = status.state
         {
-            let answer = ConnectionAnswer::Accepted { attempt, flow, table: desk.table.clone() };
+            let answer = ConnectionAnswer::Accepted { attempt, flow, table: self.give_table(desk) };
             self.respond(desk, from, request, answer);
         }
         true
@@ -178,7 +176,13 @@ impl Office {
             ClusterFlow::Known(flow) => flow.clone(),
             ClusterFlow::Voting(_) => unreachable!("nobody is accepted before the cluster's flow is known"),
         };
-        ConnectionAnswer::Accepted { attempt, flow, table: desk.table.clone() }
+        ConnectionAnswer::Accepted { attempt, flow, table: self.give_table(desk) }
+    }
+
+    /// The table, for somebody who is let in or asked back.
+    fn give_table(&mut self, desk: &Desk<'_>) -> Arc<StatusTable> {
+        self.announcements.table_given(desk.table);
+        desk.table.clone()
     }
 
     /// A restart brings a node back: what a person decided about its former process is done with.
@@ -191,14 +195,8 @@ impl Office {
 
     /// The node is right about its own addresses: whoever else claims them is gone (NIFI-6779, spec S37).
     fn evict_former_owners(&mut self, desk: &mut Desk<'_>, node: &Arc<NodeIdentifier>) {
-        let former: Vec<Arc<NodeStatus>> = desk
-            .table
-            .iter()
-            .filter(|status| status.node.id != node.id && status.node.is_logically_equal(node))
-            .filter(|status| status.state != ConnectionState::Removed)
-            .cloned()
-            .collect();
-        for status in former {
+        let others = self.claims.of_others(desk.table, node);
+        for status in others.into_iter().filter(|status| status.state != ConnectionState::Removed) {
             let text = format!("Node {} now has the addresses of this node. Removing this node.", node.id);
             self.decide(
                 desk,
@@ -241,7 +239,7 @@ impl Office {
             None => ConnectionState::disconnected(DisconnectionCode::NotYetConnected),
         };
         let attempt = self.decide(desk, node, incarnation, state, Severity::Info, text);
-        let order = OrderKind::Reconnect { flow, table: desk.table.clone() };
+        let order = OrderKind::Reconnect { flow, table: self.give_table(desk) };
         self.orders.issue(desk.now, node, incarnation, attempt, order);
         self.send_due_orders(desk);
     }

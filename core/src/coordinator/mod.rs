@@ -2,6 +2,7 @@
 //! ZooKeeper to the day it is given up. It joins the concerns that do not know each other.
 
 mod announcements;
+mod claims;
 mod connection;
 mod exclusion;
 mod heartbeats;
@@ -27,6 +28,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use announcements::Announcements;
+use claims::Claims;
 use heartbeats::Stored;
 use operator::{Commit, RequestKey};
 use orders::{Due, Orders};
@@ -107,6 +109,7 @@ pub(crate) struct Office {
     asked: BTreeMap<NodeId, (Incarnation, u64)>,
     orders: Orders,
     announcements: Announcements,
+    claims: Claims,
     /// The highest number of a run that the table ever showed in this term.
     latest_run: Incarnation,
     commits: BTreeMap<NodeId, Commit>,
@@ -144,6 +147,7 @@ impl Office {
             asked: BTreeMap::new(),
             orders: Orders::default(),
             announcements: Announcements::default(),
+            claims: Claims::default(),
             latest_run: desk.table.iter().map(|status| status.incarnation).max().unwrap_or_default(),
             commits: BTreeMap::new(),
             handled: VecDeque::new(),
@@ -499,7 +503,7 @@ impl Office {
         let after = Arc::new(NodeStatus { node: node.clone(), incarnation, state: state(version), version });
         let gathers = desk.table.len() > TOLD_AT_ONCE_UP_TO;
         if gathers {
-            self.announcements.before_decision(desk.table);
+            self.announcements.before_decision(desk.table, before.is_none());
         }
         self.latest_run = self.latest_run.max(incarnation);
         let newest = Arc::make_mut(desk.table).merge(&after);

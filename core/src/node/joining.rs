@@ -8,9 +8,10 @@ use crate::event::ClusterEvent;
 use crate::flow::{DataFlow, inherit};
 use crate::identity::{Address, Incarnation};
 use crate::message::{
-    ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind, StatusChanges,
+    ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind, Passage, StatusChanges,
 };
 use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
+use crate::table::StatusTable;
 use crate::time::Instant;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -228,23 +229,21 @@ impl Node {
 
     /// The same for many at once.
     pub(super) fn statuses_told(&mut self, now: Instant, changes: &StatusChanges, effects: &mut Effects) {
-        let as_it_was = changes.tables.as_ref().filter(|(before, _)| Arc::ptr_eq(before, &self.table));
-        match as_it_was {
+        let passage = changes.passages.iter().find(|passage| passage.begins_at(&self.table));
+        match passage {
             // What others decided in a term that this node does not hold, and has heard of, is believable.
-            Some((_, after)) if changes.epoch <= self.known_epoch && changes.epoch != self.decided.epoch => {
-                self.table = after.clone();
-                let me = self.config.node.id;
-                for status in changes.statuses.iter().filter(|status| status.node.id == me) {
-                    self.own_status_told(now, status, effects);
-                }
+            Some(Passage { to, .. })
+                if changes.epoch <= self.known_epoch && changes.epoch != self.decided.epoch =>
+            {
+                self.replace_table(now, to, effects);
             }
             Some(_) | None => {
                 for status in &changes.statuses {
                     self.status_told(now, status, effects);
                 }
                 // Who was not in step is from now on, if all that it lacked was this.
-                if let Some((_, after)) = changes.tables.as_ref().filter(|(_, after)| *after == self.table) {
-                    self.table = after.clone();
+                if let Some(passage) = changes.passages.iter().find(|passage| passage.to == self.table) {
+                    self.table = passage.to.clone();
                 }
             }
         }
@@ -257,31 +256,49 @@ impl Node {
         version.epoch <= self.known_epoch && (version.epoch != self.decided.epoch || version <= self.decided)
     }
 
-    fn merge_all(&mut self, now: Instant, table: &Arc<crate::table::StatusTable>, effects: &mut Effects) {
+    fn merge_all(&mut self, now: Instant, table: &Arc<StatusTable>, effects: &mut Effects) {
         if Arc::ptr_eq(table, &self.table) {
             return;
         }
-        let news = table.newer_than(&self.table);
-        let rules = self.config.rules;
-        if rules.fence_stale_epochs
-            && rules.removal_leaves_tombstone
-            && news.iter().all(|status| self.is_believable(status))
-            && self.table.newer_than(table).is_empty()
-        {
+        if self.is_covered_by(table) {
             // Entry by entry it would come to the same, and to a copy.
-            self.table = table.clone();
-            let me = self.config.node.id;
-            for status in news.iter().filter(|status| status.node.id == me) {
-                self.own_status_told(now, status, effects);
-            }
-            return;
+            return self.replace_table(now, table, effects);
         }
-        for status in news {
+        for status in table.newer_than(&self.table) {
             self.status_told(now, &status, effects);
         }
         // Equal content: share it, so that the next comparison is one of pointers.
         if *table == self.table {
             self.table = table.clone();
+        }
+    }
+
+    /// Whether `table` is all that comes of merging it with this node's.
+    fn is_covered_by(&self, table: &StatusTable) -> bool {
+        self.config.rules.fence_stale_epochs
+            && self.config.rules.removal_leaves_tombstone
+            && table.beside(&self.table).all(|(theirs, mine)| match (theirs, mine) {
+                (Some(theirs), None) => self.is_believable(theirs),
+                (Some(theirs), Some(mine)) => {
+                    if theirs.supersedes(mine) {
+                        self.is_believable(theirs)
+                    } else {
+                        theirs == mine
+                    }
+                }
+                (None, Some(_) | None) => false,
+            })
+    }
+
+    /// Takes over what comes of merging something into this node's table, and obeys it if it says something new about this
+    /// node.
+    fn replace_table(&mut self, now: Instant, table: &Arc<StatusTable>, effects: &mut Effects) {
+        let me = self.config.node.id;
+        let known = core::mem::replace(&mut self.table, table.clone());
+        if let Some(status) = table.get(me)
+            && known.get(me).is_none_or(|known| !Arc::ptr_eq(known, status) && known != status)
+        {
+            self.own_status_told(now, status, effects);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use zeromaster_core::config::{CHANGES_GATHERED_FOR, TOLD_AT_ONCE_UP_TO};
 use zeromaster_core::effect::Effect;
 use zeromaster_core::identity::NodeId;
-use zeromaster_core::message::{Message, StatusChanges};
+use zeromaster_core::message::{Message, Passage, StatusChanges};
 use zeromaster_core::node::Input;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode};
 use zeromaster_core::table::StatusTable;
@@ -88,6 +88,12 @@ fn a_coordinator_that_stops_leaves_nothing_unsaid() {
     assert!(together.iter().any(|changes| told_of_200(&changes)), "{together:?}");
 }
 
+/// One way from a table to another, if it is `shared`.
+fn passages(shared: bool, before: Arc<StatusTable>, after: StatusTable) -> Vec<Passage> {
+    let passage = Passage { from: vec![before], to: Arc::new(after) };
+    if shared { vec![passage] } else { vec![] }
+}
+
 /// n1, a member under n9 in term 200, is told of `ids` being CONNECTING.
 fn changes(bench: &Bench, ids: &[u128], shared: bool) -> Message {
     let before = bench.node.table().clone();
@@ -101,9 +107,9 @@ fn changes(bench: &Bench, ids: &[u128], shared: bool) -> Message {
         })
         .collect();
     statuses.iter().for_each(|status| assert!(after.merge(status)));
-    let tables = shared.then(|| (before, Arc::new(after)));
+    let passages = passages(shared, before, after);
     let epoch = zeromaster_core::status::Epoch(200);
-    Message::NodeStatusChanges(Arc::new(StatusChanges { epoch, statuses, tables }))
+    Message::NodeStatusChanges(Arc::new(StatusChanges { epoch, statuses, passages }))
 }
 
 #[test]
@@ -112,7 +118,7 @@ fn who_holds_the_table_before_takes_the_one_after_over_and_others_come_to_the_sa
     let mut alone = Bench::member();
     let message = changes(&sharing, &[2, 3], true);
     let Message::NodeStatusChanges(told) = &message else { unreachable!("that is what was made") };
-    let after = told.tables.as_ref().map(|(_, after)| after.clone()).expect("it has tables");
+    let after = told.passages[0].to.clone();
     sharing.receive(9, message);
     alone.receive(9, changes(&alone, &[2, 3], false));
     assert!(Arc::ptr_eq(sharing.node.table(), &after));
@@ -129,9 +135,9 @@ fn what_is_told_together_of_the_node_itself_is_obeyed() {
         let status = status(1, out, version(200, 20));
         let mut after = StatusTable::clone(&before);
         after.merge(&status);
-        let tables = shared.then(|| (before, Arc::new(after)));
+        let passages = passages(shared, before, after);
         let epoch = zeromaster_core::status::Epoch(200);
-        let changes = StatusChanges { epoch, statuses: vec![status], tables };
+        let changes = StatusChanges { epoch, statuses: vec![status], passages };
         bench.receive(9, Message::NodeStatusChanges(Arc::new(changes)));
         assert!(!bench.node.membership().is_connected(), "shared: {shared}");
     }

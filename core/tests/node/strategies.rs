@@ -150,7 +150,7 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
     let change =
         (any_epoch(), any_status()).prop_map(|(epoch, status)| Message::NodeStatusChange { epoch, status });
     let changes = (any_epoch(), prop::collection::vec(any_status(), 0..4)).prop_map(|(epoch, statuses)| {
-        Message::NodeStatusChanges(Arc::new(StatusChanges { epoch, statuses, tables: None }))
+        Message::NodeStatusChanges(Arc::new(StatusChanges { epoch, statuses, passages: Vec::new() }))
     });
     let report = (any_epoch(), any_identifier(), any_incarnation(), any_membership()).prop_map(
         |(epoch, node, incarnation, reported)| Message::NodeReport { epoch, node, incarnation, reported },

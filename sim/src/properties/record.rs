@@ -42,23 +42,10 @@ impl Property for EveryTransitionRecorded {
     }
 }
 
-/// The nodes about which the two tables differ. Both are in the order of the nodes, and entries that did not change are
-/// shared, so one walk along both is enough.
-fn differing(before: &StatusTable, after: &StatusTable) -> Vec<NodeId> {
-    let mut differing = Vec::new();
-    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
-    while let Some(id) = before.peek().into_iter().chain(after.peek()).map(|status| status.node.id).min() {
-        let was = before.next_if(|status| status.node.id == id);
-        let is = after.next_if(|status| status.node.id == id);
-        let same = match (was, is) {
-            (Some(was), Some(is)) => Arc::ptr_eq(was, is) || was == is,
-            (Some(_), None) | (None, Some(_)) | (None, None) => false,
-        };
-        if !same {
-            differing.push(id);
-        }
-    }
-    differing
+/// The nodes about which the two tables differ, in their order. What did not change is mostly shared, and not looked at.
+fn differing<'a>(before: &'a StatusTable, after: &'a StatusTable) -> impl Iterator<Item = NodeId> + use<'a> {
+    let beside = before.beside(after).filter(|(was, is)| was != is);
+    beside.filter_map(|(was, is)| was.or(is)).map(|status| status.node.id)
 }
 
 /// A chain of recorded transitions of one node.
