@@ -8,7 +8,8 @@ extern crate alloc;
 
 use alloc::sync::Arc;
 use zeromaster_core::coordination::{
-    CoordinationError, CoordinationEvent, CreateMode, ErrorText, Operation, OperationId, Outcome, WatchKind,
+    CoordinationError, CoordinationEvent, CreateMode, ErrorText, Names, Operation, OperationId, Outcome,
+    WatchKind,
 };
 use zeromaster_core::time::Instant;
 use zeromaster_zookeeper as zk;
@@ -95,7 +96,9 @@ fn outcome(reply: zk::Reply) -> Outcome {
             Outcome::Data { data, czxid: stat.czxid.0 }
         }
         zk::Reply::DataSet { .. } => Outcome::DataSet,
-        zk::Reply::Children { children } => Outcome::Children { children },
+        zk::Reply::Children { children } => {
+            Outcome::Children { children: Names::of_parts(children.into_parts()) }
+        }
         zk::Reply::Synced { .. } => Outcome::Synced,
         zk::Reply::Created { .. }
         | zk::Reply::Acl { .. }

@@ -49,7 +49,7 @@ impl ZooKeeper {
             }
             Operation::GetChildren { path, watch } => {
                 let children = self.znodes.keys().filter_map(|znode| child_name(&path, znode).map(Arc::from));
-                let children = children.collect();
+                let children = children.collect::<Vec<_>>().into();
                 watch.then(|| self.child_watches.entry(path).or_default().insert(node));
                 Ok(Outcome::Children { children })
             }

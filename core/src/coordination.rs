@@ -5,6 +5,8 @@ use crate::time::Instant;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 /// The number of one operation, unique within one run of the process.
@@ -90,6 +92,71 @@ pub enum CoordinationRequest {
     Close,
 }
 
+/// A list of names, in parts that another list may share: who lists ten thousand names after each creation of one more
+/// copies a hundred of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Arc<str>>", into = "Vec<Arc<str>>")]
+pub struct Names {
+    parts: Vec<Arc<Vec<Arc<str>>>>,
+}
+
+impl Names {
+    /// The list that these parts make up. Where one ends and the next begins means nothing.
+    #[must_use]
+    pub fn of_parts(parts: Vec<Arc<Vec<Arc<str>>>>) -> Names {
+        Names { parts }
+    }
+
+    /// The names, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.parts.iter().flat_map(|part| part.iter())
+    }
+
+    /// The names in the parts that `other` does not share. There may be the same ones in it all the same.
+    pub(crate) fn not_shared_with<'a>(&'a self, other: &'a Names) -> impl Iterator<Item = &'a Arc<str>> {
+        let is_shared = |part: &&Arc<Vec<Arc<str>>>| other.parts.iter().any(|other| Arc::ptr_eq(part, other));
+        self.parts.iter().filter(move |part| !is_shared(part)).flat_map(|part| part.iter())
+    }
+}
+
+impl From<Vec<Arc<str>>> for Names {
+    fn from(names: Vec<Arc<str>>) -> Self {
+        Names { parts: Vec::from([Arc::new(names)]) }
+    }
+}
+
+impl From<Names> for Vec<Arc<str>> {
+    fn from(names: Names) -> Self {
+        names.iter().cloned().collect()
+    }
+}
+
+impl PartialEq for Names {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Names {}
+
+impl PartialOrd for Names {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Names {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl Hash for Names {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.iter().for_each(|name| name.hash(state));
+    }
+}
+
 /// What an operation gave.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Outcome {
@@ -119,7 +186,7 @@ pub enum Outcome {
     /// The names of the znode's children.
     Children {
         /// In an order that means nothing.
-        children: Vec<Arc<str>>,
+        children: Names,
     },
     /// The server has caught up.
     Synced,

@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn under_nifi_s_rule_the_first_candidate_is_the_coordinator_and_nothing_tells_of_a_change() {
         let mut finder = Finder::new(CoordinatorLookup::ElectionZnode, &Paths::new("/nifi"));
-        let names = ["_c_a-lock-0000000007".into(), "_c_b-lock-0000000003".into()];
+        let names = alloc::vec::Vec::from(["_c_a-lock-0000000007", "_c_b-lock-0000000003"].map(Arc::from));
         let wish = finder.completed(Step::ListCandidates, &Ok(Outcome::Children { children: names.into() }));
         let path: Arc<str> = "/nifi/leaders/Cluster Coordinator/_c_b-lock-0000000003".into();
         assert_eq!(

@@ -12,6 +12,7 @@
 //! | `path` | which paths are legal, and who is whose parent |
 //! | `tree` | the nodes; knows sessions only as owners of ephemeral nodes |
 //! | `authentication` | credentials and the identities they prove |
+//! | `names` | lists of names that share what did not change |
 //! | `order` | the orders that ZooKeeper leaves open |
 //! | `transaction`, `replica` | one entry of the log, and what a server becomes by applying it |
 //! | `watches` | watches of all kinds, by path and by connection |
@@ -32,6 +33,7 @@ pub mod acl;
 mod authentication;
 pub mod client;
 pub mod error;
+pub mod names;
 pub mod operation;
 mod order;
 mod path;
@@ -52,6 +54,7 @@ pub use client::{
     Client, ClientConfig, ClientInput, ClientOutput, Credentials, LeaseRule, Library, SessionState,
 };
 pub use error::ErrorCode;
+pub use names::Names;
 pub use operation::{ANY_VERSION, Create, CreateMode, CreateRequest, Operation, Reply};
 pub use protocol::{ClientMessage, ServerMessage};
 pub use server::{Role, Server, ServerConfig, ServerInput, ServerOutput, ServerRecord};

@@ -2,6 +2,7 @@
 
 use crate::acl::{Acl, Identity};
 use crate::error::ErrorCode;
+use crate::names::Names;
 use crate::types::{Data, Release, Stat, Zxid};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -492,7 +493,7 @@ pub enum Reply {
     /// The children were listed.
     Children {
         /// Their names (not paths). ZooKeeper promises no order.
-        children: Vec<Arc<str>>,
+        children: Names,
     },
     /// The children were listed.
     ChildrenWithStat {

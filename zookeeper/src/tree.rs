@@ -2,6 +2,7 @@
 //!
 //! The tree is a function of the steps taken on it, so that replicas that apply the same transactions are equal.
 
+mod children;
 mod leftovers;
 mod node;
 mod step;

@@ -11,7 +11,7 @@ mod operator;
 mod orders;
 
 use crate::config::{NodeConfig, TOLD_AT_ONCE_UP_TO};
-use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, child};
+use crate::coordination::{CoordinationError, CreateMode, Names, Operation, Outcome, child};
 use crate::discovery::{parse_member, well_known};
 use crate::effect::Effects;
 use crate::event::{ClusterEvent, Resignation, Severity};
@@ -27,6 +27,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use announcements::Announcements;
 use claims::Claims;
 use heartbeats::Stored;
@@ -96,6 +97,8 @@ pub(crate) struct Office {
     flow: ClusterFlow,
     /// Registered in ZooKeeper, when last looked.
     members: BTreeSet<NodeId>,
+    /// The list that says so.
+    listing: Names,
     /// Members from which word has come in this term.
     heard: BTreeSet<NodeId>,
     /// Members that registered before the office opened, and which run of each.
@@ -139,6 +142,7 @@ impl Office {
             phase: Phase::ReadingExclusions { missing: None },
             flow: elected.map_or(ClusterFlow::Voting(election), ClusterFlow::Known),
             members: BTreeSet::new(),
+            listing: Names::default(),
             heard: BTreeSet::new(),
             discovered: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -302,8 +306,8 @@ impl Office {
     }
 
     fn exclusions_listed(&mut self, desk: &mut Desk<'_>, result: Result<Outcome, CoordinationError>) {
-        let mut names = match result {
-            Ok(Outcome::Children { children }) => children,
+        let mut names: Vec<_> = match result {
+            Ok(Outcome::Children { children }) => children.into(),
             Err(CoordinationError::NoNode) => return self.list_members(desk),
             // The connection broke: the term ends with it.
             Ok(_) | Err(_) => return,
@@ -356,9 +360,10 @@ impl Office {
 
     fn members_listed(&mut self, desk: &mut Desk<'_>, result: Result<Outcome, CoordinationError>) {
         let Ok(Outcome::Children { children }) = result else { return };
-        let members: BTreeSet<NodeId> = children.iter().filter_map(|name| NodeId::parse(name)).collect();
+        let (came, gone) = self.compare_members(&children);
+        self.listing = children;
         let parent = desk.config.paths.members();
-        for node in members.difference(&self.members) {
+        for node in &came {
             if self.is_published() {
                 desk.effects.record(ClusterEvent::MemberAppeared { node: *node });
             }
@@ -367,15 +372,30 @@ impl Office {
                 self.perform(desk, Step::ReadMember, Operation::GetData { path, watch: false });
             }
         }
-        for node in self.members.difference(&members) {
+        for node in &gone {
             desk.effects.record(ClusterEvent::MemberGone { node: *node });
+            self.members.remove(node);
         }
-        self.members = members;
+        self.members.extend(came);
         if self.phase == Phase::ListingMembers {
             self.publish(desk);
         } else {
             self.open_if_all_heard(desk);
         }
+    }
+
+    /// Who is in the list and was no member, and who was and is not in it. Mostly it is the last list with one more name in
+    /// it; what the two share is not read.
+    fn compare_members(&self, listing: &Names) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
+        let id = |name: &Arc<str>| NodeId::parse(name);
+        let came = listing.not_shared_with(&self.listing).filter_map(id).collect::<BTreeSet<_>>();
+        let missed = self.listing.not_shared_with(listing).filter_map(id).any(|node| !came.contains(&node));
+        // One id can be written in several ways, so who is missed may be there under another name.
+        let gone = match missed {
+            true => &self.members - &listing.iter().filter_map(id).collect(),
+            false => BTreeSet::new(),
+        };
+        (&came - &self.members, gone)
     }
 
     /// A member that is in nobody's table, as far as is known yet.

@@ -2,7 +2,7 @@
 //! before. What a leader does with its role is not known here.
 
 use super::{Role, sequence};
-use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, WatchKind, child};
+use crate::coordination::{CoordinationError, CreateMode, Names, Operation, Outcome, WatchKind, child};
 use crate::rules::Rules;
 use crate::status::Epoch;
 use alloc::format;
@@ -265,7 +265,7 @@ impl Candidate {
         }
     }
 
-    fn found(&mut self, children: &[Arc<str>]) -> Wish {
+    fn found(&mut self, children: &Names) -> Wish {
         let prefix = self.prefix();
         match children.iter().filter(|name| name.starts_with(&prefix)).min() {
             Some(name) => {
@@ -288,20 +288,21 @@ impl Candidate {
         self.pursue()
     }
 
-    fn listed(&mut self, children: &[Arc<str>]) -> Wish {
+    fn listed(&mut self, children: &Names) -> Wish {
         let State::Standing { znode, epoch } = self.state.clone() else { return None };
         if !self.wanted {
             return self.pursue();
         }
         let own = znode.rsplit('/').next().unwrap_or(&znode);
-        if !children.iter().any(|name| name.as_ref() == own) {
+        let line = Line::around(own, &self.run(), children);
+        if !line.has_own {
             self.state = State::Out;
             return self.pursue();
         }
-        if let Some(orphan) = self.orphan(children, own) {
+        if let Some(orphan) = line.orphan.filter(|_| self.rules.sweep_own_orphans) {
             return Some((Step::Sweep, Operation::Delete { path: child(&self.path, orphan) }));
         }
-        match predecessor(children, own) {
+        match line.predecessor {
             Some(name) => {
                 let predecessor = child(&self.path, name);
                 self.state = State::Waiting { znode, epoch, predecessor: predecessor.clone() };
@@ -312,17 +313,6 @@ impl Candidate {
                 None
             }
         }
-    }
-
-    /// A znode that this very run of the process made and that is not its place in line: the create of it was lost, or its
-    /// session. Nobody acts under it, so it may go at once. A znode of a former run is left to ZooKeeper, which alone
-    /// knows when that run is over.
-    fn orphan<'a>(&self, children: &'a [Arc<str>], own: &str) -> Option<&'a Arc<str>> {
-        if !self.rules.sweep_own_orphans {
-            return None;
-        }
-        let run = self.run();
-        children.iter().filter(|name| name.as_ref() != own && name.starts_with(&run)).min()
     }
 
     fn swept(&mut self) -> Wish {
@@ -397,7 +387,7 @@ impl Candidate {
     }
 }
 
-fn children(outcome: Outcome) -> Option<alloc::vec::Vec<Arc<str>>> {
+fn children(outcome: Outcome) -> Option<Names> {
     match outcome {
         Outcome::Children { children } => Some(children),
         Outcome::Created { .. }
@@ -409,12 +399,46 @@ fn children(outcome: Outcome) -> Option<alloc::vec::Vec<Arc<str>>> {
     }
 }
 
-/// The one before `own`. A line is shorter than 2³¹, so the difference tells the order even where the numbers wrap.
-fn predecessor<'a>(children: &'a [Arc<str>], own: &str) -> Option<&'a Arc<str>> {
-    let own = sequence(own)?;
-    let ahead = |name: &Arc<str>| Some(own.wrapping_sub(sequence(name)?)).filter(|ahead| *ahead > 0);
-    let before = children.iter().filter_map(|name| Some((ahead(name)?, name)));
-    before.min().map(|(_, name)| name)
+/// What a candidate sees when it looks along the line. Lines are long, so it looks once.
+struct Line<'a> {
+    /// Whether its own place is there.
+    has_own: bool,
+    /// The first znode that this very run of the process made and that is not its place in line: the create of it was
+    /// lost, or its session. Nobody acts under it, so it may go at once. A znode of a former run is left to ZooKeeper,
+    /// which alone knows when that run is over.
+    orphan: Option<&'a Arc<str>>,
+    /// The one before its own. A line is shorter than 2³¹, so the difference tells the order even where the numbers wrap.
+    predecessor: Option<&'a Arc<str>>,
+}
+
+impl<'a> Line<'a> {
+    /// `own`: the candidate's own name. `run`: what all names begin with that this run of the process made.
+    fn around(own: &str, run: &str, names: &'a Names) -> Line<'a> {
+        let own_number = sequence(own);
+        let mut line = Line { has_own: false, orphan: None, predecessor: None };
+        let mut nearest: Option<(i32, &Arc<str>)> = None;
+        for name in names.iter() {
+            let number = sequence(name);
+            if number == own_number && **name == *own {
+                line.has_own = true;
+            } else if begins_with(name, run) && line.orphan.is_none_or(|orphan| name < orphan) {
+                line.orphan = Some(name);
+            }
+            let ahead = own_number.zip(number).map_or(0, |(own, number)| own.wrapping_sub(number));
+            if ahead > 0 && nearest.is_none_or(|nearest| (ahead, name) < nearest) {
+                nearest = Some((ahead, name));
+            }
+        }
+        line.predecessor = nearest.map(|(_, name)| name);
+        line
+    }
+}
+
+/// Whether `name` begins with `prefix`. The names of a line begin alike, so the end of the prefix is looked at first.
+fn begins_with(name: &str, prefix: &str) -> bool {
+    let head = name.as_bytes().get(..prefix.len());
+    head.is_some_and(|head| head.last_chunk::<8>() == prefix.as_bytes().last_chunk::<8>())
+        && name.starts_with(prefix)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 mod candidate;
 mod named;
 
+use crate::coordination::Names;
+use alloc::sync::Arc;
 pub(crate) use candidate::{Candidate, Step, Wish};
 pub(crate) use named::{Named, Step as NamedStep};
 use serde::{Deserialize, Serialize};
@@ -48,16 +50,15 @@ pub(crate) fn sequence(name: &str) -> Option<i32> {
 }
 
 /// The first of these candidates as Curator sorts them: by number; names without one come last.
-pub(crate) fn first_in_line<T: AsRef<str>>(candidates: &[T]) -> Option<&T> {
-    let place = |name: &T| sequence(name.as_ref()).map_or(i64::MAX, i64::from);
-    candidates
-        .iter()
-        .min_by(|one, other| place(one).cmp(&place(other)).then_with(|| one.as_ref().cmp(other.as_ref())))
+pub(crate) fn first_in_line(candidates: &Names) -> Option<&Arc<str>> {
+    candidates.iter().min_by_key(|name| (sequence(name).map_or(i64::MAX, i64::from), *name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
 
     #[test]
     fn the_number_is_what_follows_the_last_lock() {
@@ -84,14 +85,18 @@ mod tests {
 
     #[test]
     fn who_is_first_does_not_depend_on_the_order_of_the_list() {
+        let first = |names: &[&str]| {
+            let names: Names = names.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>().into();
+            first_in_line(&names).map(|first| first.to_string())
+        };
         let mut names = ["_c_b-lock-0000000007", "_c_a-lock-0000000003", "no number", "also none"];
         for _ in 0..names.len() {
             names.rotate_left(1);
-            assert_eq!(first_in_line(&names), Some(&"_c_a-lock-0000000003"));
+            assert_eq!(first(&names).as_deref(), Some("_c_a-lock-0000000003"));
         }
         let mut numberless = ["no number", "also none"];
-        assert_eq!(first_in_line(&numberless), Some(&"also none"));
+        assert_eq!(first(&numberless).as_deref(), Some("also none"));
         numberless.reverse();
-        assert_eq!(first_in_line(&numberless), Some(&"also none"));
+        assert_eq!(first(&numberless).as_deref(), Some("also none"));
     }
 }

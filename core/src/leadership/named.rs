@@ -133,6 +133,7 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coordination::Names;
     use crate::rules::LEADERSHIP_CACHE;
     use alloc::vec::Vec;
 
@@ -150,7 +151,7 @@ mod tests {
         assert!(matches!(named.wake(START, true), Some((Step::List, _))), "it asks at once");
         let children: Vec<Arc<str>> =
             Vec::from(["_c_b-lock-0000000007".into(), "_c_a-lock-0000000003".into()]);
-        let read = named.completed(START, Step::List, Ok(Outcome::Children { children }));
+        let read = named.completed(START, Step::List, Ok(Outcome::Children { children: children.into() }));
         let path = "/l/_c_a-lock-0000000003".into();
         assert_eq!(read, Some((Step::Read, Operation::GetData { path, watch: false })));
         assert_eq!(named.completed(START, Step::Read, Ok(Outcome::Data { data: first.into(), czxid })), None);
@@ -185,7 +186,9 @@ mod tests {
         let late = START + LEADERSHIP_CACHE * 2;
         assert!(matches!(named.wake(late, true), Some((Step::List, _))));
         assert!(!named.lets_act(late) && !named.lets_act(START), "whatever was due in the meantime");
-        assert!(named.completed(late, Step::List, Ok(Outcome::Children { children: Vec::new() })).is_none());
+        assert!(
+            named.completed(late, Step::List, Ok(Outcome::Children { children: Names::default() })).is_none()
+        );
         assert_eq!(named.leads(), None);
     }
 

@@ -61,7 +61,7 @@ impl ZooKeeper {
                 if *watch {
                     self.child_watches.insert(path.to_string());
                 }
-                Ok(Outcome::Children { children: self.children(path) })
+                Ok(Outcome::Children { children: self.children(path).into() })
             }
             Operation::Sync { .. } => Ok(Outcome::Synced),
         }

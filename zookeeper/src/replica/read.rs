@@ -4,6 +4,7 @@ use super::multi::is_understood;
 use super::{Replica, malformed};
 use crate::acl::{self, Identity};
 use crate::error::ErrorCode;
+use crate::names::Names;
 use crate::operation::{Operation, Reply};
 use crate::order::{arrange, mixed};
 use crate::tree::Znode;
@@ -36,7 +37,7 @@ impl Replica {
             Operation::GetChildren2 { path, .. } => {
                 let node = self.readable(path, identities)?;
                 Ok(Reply::ChildrenWithStat {
-                    children: listed(path, node, choices),
+                    children: listed(path, node, choices).into(),
                     stat: node.stat().into(),
                 })
             }
@@ -149,8 +150,6 @@ impl Replica {
     }
 }
 
-fn listed(path: &str, node: &Znode, choices: u64) -> Vec<Arc<str>> {
-    let mut children: Vec<_> = node.children.iter().cloned().collect();
-    arrange(mixed(choices, path), &mut children);
-    children
+fn listed(path: &str, node: &Znode, choices: u64) -> Names {
+    node.children.listed(mixed(choices, path))
 }

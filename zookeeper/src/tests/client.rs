@@ -298,7 +298,7 @@ fn a_suspended_client_attaches_again_and_arms_its_watches() {
     bench.reply(1, 10, Err(ErrorCode::NoNode));
     bench.reply(2, 11, Ok(Reply::Exists { stat: stat() }));
     bench.reply(3, 12, Ok(Reply::Data { data: None, stat: stat() }));
-    bench.reply(4, 13, Ok(Reply::Children { children: vec![] }));
+    bench.reply(4, 13, Ok(Reply::Children { children: vec![].into() }));
     bench.reply(5, 13, Err(ErrorCode::NoNode));
     bench.now = millis(1000);
     check(&bench.closed(1), &["suspended"]);
@@ -317,7 +317,7 @@ fn a_watch_that_went_off_is_told_once_and_not_armed_again() {
     bench.submit(2, get_children("/a"));
     check(&bench.event(EventKind::NodeDataChanged, "/a"), &[]);
     bench.reply(1, 2, Ok(Reply::Data { data: None, stat: stat() }));
-    bench.reply(2, 2, Ok(Reply::Children { children: vec![] }));
+    bench.reply(2, 2, Ok(Reply::Children { children: vec![].into() }));
     check(&bench.event(EventKind::NodeDataChanged, "/a"), &["NodeDataChanged /a"]);
     check(&bench.event(EventKind::NodeDataChanged, "/a"), &[]);
     check(&bench.event(EventKind::NodeDeleted, "/a"), &["NodeDeleted /a"]);

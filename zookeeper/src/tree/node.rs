@@ -1,9 +1,9 @@
 //! One node, and what is shown of it.
 
 use super::Stamp;
+use super::children::Children;
 use crate::acl::Acl;
 use crate::types::{Data, SessionId, Stat, Zxid};
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub(crate) struct Znode {
     pub(crate) version: i32,
     pub(crate) children_created: i32,
     pub(crate) aversion: i32,
-    pub(crate) children: BTreeSet<Arc<str>>,
+    pub(crate) children: Children,
 }
 
 /// What a node is, which a real server reads off its owner.
@@ -48,7 +48,7 @@ impl Znode {
             version: 0,
             children_created: 0,
             aversion: 0,
-            children: BTreeSet::new(),
+            children: Children::default(),
         }
     }
 

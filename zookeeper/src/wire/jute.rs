@@ -190,8 +190,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(super) fn strings(&mut self, elements: &[Arc<str>]) {
-        self.vector(elements, |writer, string| writer.string(string));
+    pub(super) fn strings<'s>(&mut self, strings: impl Iterator<Item = &'s Arc<str>> + Clone) {
+        self.length(strings.clone().count());
+        strings.for_each(|string| self.string(string));
     }
 
     fn length(&mut self, length: usize) {

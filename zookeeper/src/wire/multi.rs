@@ -182,7 +182,7 @@ fn read_result(reader: &mut Reader<'_>, number: i32) -> Result<Result<Reply, Err
         opcode::SET_DATA => Reply::DataSet { stat: read_stat(reader)? },
         opcode::CHECK => Reply::Checked,
         opcode::GET_DATA => Reply::Data { data: read_data(reader)?, stat: read_stat(reader)? },
-        opcode::GET_CHILDREN => Reply::Children { children: reader.strings()? },
+        opcode::GET_CHILDREN => Reply::Children { children: reader.strings()?.into() },
         opcode::ERROR => return Ok(Err(reply::error_of(reader.int()?))),
         _ => return Err(Unreadable),
     }))

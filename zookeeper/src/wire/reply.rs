@@ -27,9 +27,10 @@ pub(super) fn write(writer: &mut Writer<'_>, reply: &Reply) {
             write_acl(writer, acl);
             write_stat(writer, stat);
         }
-        Reply::Children { children: paths } | Reply::Ephemerals { paths } => writer.strings(paths),
+        Reply::Children { children } => writer.strings(children.iter()),
+        Reply::Ephemerals { paths } => writer.strings(paths.iter()),
         Reply::ChildrenWithStat { children, stat } => {
-            writer.strings(children);
+            writer.strings(children.iter());
             write_stat(writer, stat);
         }
         Reply::Multi { results } | Reply::BrokenMulti { results } => multi::write_results(writer, results),
@@ -117,7 +118,7 @@ impl Form {
                 Reply::Acl { acl: read_acl(reader)?.unwrap_or_default(), stat: read_stat(reader)?.into() }
             }
             Form::AclSet => Reply::AclSet { stat: read_stat(reader)? },
-            Form::Children => Reply::Children { children: reader.strings()? },
+            Form::Children => Reply::Children { children: reader.strings()?.into() },
             Form::ChildrenWithStat => {
                 Reply::ChildrenWithStat { children: reader.strings()?, stat: read_stat(reader)?.into() }
             }

@@ -272,11 +272,11 @@ fn write_acl_or_null(writer: &mut Writer<'_>, acl: Option<&[crate::acl::Acl]>) {
 fn write_watch_lists(writer: &mut Writer<'_>, lists: &WatchLists) {
     writer.long(number_of(lists.relative_zxid));
     for paths in [&lists.data, &lists.exist, &lists.child] {
-        writer.strings(paths);
+        writer.strings(paths.iter());
     }
     if !lists.persistent.is_empty() || !lists.recursive.is_empty() {
-        writer.strings(&lists.persistent);
-        writer.strings(&lists.recursive);
+        writer.strings(lists.persistent.iter());
+        writer.strings(lists.recursive.iter());
     }
 }
 

@@ -11,7 +11,9 @@ fn candidate_under(rules: Rules) -> Candidate {
 }
 
 fn children(names: &[&str]) -> Result<Outcome, CoordinationError> {
-    Ok(Outcome::Children { children: names.iter().map(|name| (*name).into()).collect() })
+    Ok(Outcome::Children {
+        children: names.iter().map(|name| (*name).into()).collect::<alloc::vec::Vec<_>>().into(),
+    })
 }
 
 /// A candidate whose znode is `_c_id.1.1-lock-0000000005`, created by transaction 50.

@@ -1,6 +1,7 @@
 //! Reads: who may, what is shown, and in which order lists come.
 
 use super::*;
+use crate::names::Names;
 use CreateMode::{Ephemeral, Persistent};
 use ErrorCode::{BadArguments, MarshallingError, NoAuth, NoNode};
 
@@ -75,7 +76,7 @@ fn each_read_shows_its_part_of_the_node() {
     let expected = [
         Reply::Exists { stat },
         Reply::Data { data, stat },
-        Reply::Children { children: children() },
+        Reply::Children { children: children().into() },
         Reply::ChildrenWithStat { children: children(), stat: stat.into() },
         Reply::AllChildrenNumber { number: 3 },
         Reply::Acl { acl: Acl::open(), stat: stat.into() },
@@ -186,7 +187,7 @@ fn a_multi_read_answers_each_part_and_takes_nothing_but_two_kinds() {
     let read =
         |operations: &[Operation]| world.read(&Operation::MultiRead { operations: operations.to_vec() });
     let results =
-        Vec::from([world.read(&data("/p")), Err(NoNode), Ok(Reply::Children { children: Vec::new() })]);
+        Vec::from([world.read(&data("/p")), Err(NoNode), Ok(Reply::Children { children: Names::default() })]);
     assert_eq!(read(&[data("/p"), data("/none"), list.clone()]), Ok(Reply::Multi { results }));
     assert_eq!(read(&[]), Ok(Reply::Multi { results: Vec::new() }));
     let [exists, _, _, with_stat, number, get_acl, sync] = reads_of("/p");
@@ -210,7 +211,7 @@ fn lists_come_sorted_or_in_an_order_that_a_number_settles() {
     let listed = |choices| {
         let list = Operation::GetChildren { path: "/p".into(), watch: false };
         match world.replica.read(&list, SESSION, &[], choices) {
-            Ok(Reply::Children { children }) => children,
+            Ok(Reply::Children { children }) => Vec::from(children),
             other => panic!("{other:?}"),
         }
     };

@@ -216,7 +216,7 @@ fn result() -> BoxedStrategy<Result<Reply, ErrorCode>> {
         Just(Ok(Reply::Checked)),
         stat().prop_map(|stat| Ok(Reply::DataSet { stat })),
         (data(), stat()).prop_map(|(data, stat)| Ok(Reply::Data { data, stat })),
-        paths().prop_map(|children| Ok(Reply::Children { children })),
+        paths().prop_map(|children| Ok(Reply::Children { children: children.into() })),
         error().prop_map(Err),
     ]
     .boxed()
@@ -241,7 +241,9 @@ pub(super) fn reply_to(operation: &Operation) -> BoxedStrategy<Reply> {
             (acl(), stat()).prop_map(|(acl, stat)| Reply::Acl { acl, stat: stat.into() }).boxed()
         }
         Operation::SetAcl { .. } => stat().prop_map(|stat| Reply::AclSet { stat }).boxed(),
-        Operation::GetChildren { .. } => paths().prop_map(|children| Reply::Children { children }).boxed(),
+        Operation::GetChildren { .. } => {
+            paths().prop_map(|children| Reply::Children { children: children.into() }).boxed()
+        }
         Operation::GetChildren2 { .. } => (paths(), stat())
             .prop_map(|(children, stat)| Reply::ChildrenWithStat { children, stat: stat.into() })
             .boxed(),

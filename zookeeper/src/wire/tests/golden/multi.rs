@@ -178,7 +178,7 @@ fn the_results_of_a_multi_have_headers_too() {
     check_reply(multi(), Reply::Multi { results: failed }, body);
     let read = vec![
         Ok(Reply::Data { data: None, stat: STAT }),
-        Ok(Reply::Children { children: vec![path("b")] }),
+        Ok(Reply::Children { children: vec![path("b")].into() }),
         Err(ErrorCode::NoNode),
     ];
     let body = [

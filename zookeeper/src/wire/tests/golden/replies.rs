@@ -41,7 +41,7 @@ fn each_reply_has_its_body() {
     let names = "00000002 00000001 62 00000001 63";
     check_reply(
         Operation::GetChildren { path: a(), watch: true },
-        Reply::Children { children: children() },
+        Reply::Children { children: children().into() },
         names,
     );
     check_reply(
