@@ -222,6 +222,9 @@ pub enum Message {
         differences: Vec<Arc<NodeStatus>>,
         /// How the vote on the flow stands, while it lasts: for people who look at that node.
         election: Option<String>,
+        /// What the differences make of the table in the heartbeat; as [`StatusChanges::passages`].
+        #[serde(skip)]
+        passage: Option<Passage>,
     },
     /// NODE_STATUS_CHANGE: coordinator to everybody.
     NodeStatusChange {

@@ -4,7 +4,7 @@
 
 use crate::config::CHANGES_GATHERED_FOR;
 use crate::message::{Passage, StatusChanges};
-use crate::status::{Epoch, NodeStatus};
+use crate::status::{DisconnectionCode, Epoch, NodeStatus};
 use crate::table::StatusTable;
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
@@ -12,8 +12,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Of how many groups of newcomers the coordinator keeps the table. A start brings a group in each tenth of a second that it
-/// lasts; whose table is not kept any more changes a copy of its own.
-const NEWCOMERS_MAX: usize = 16;
+/// lasts, a few dozen with ten thousand nodes; whose table is not kept any more changes a copy of its own.
+const NEWCOMERS_MAX: usize = 128;
 
 /// What nobody was told yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -74,15 +74,22 @@ impl Announcements {
         };
         let statuses: Vec<_> = gathered.into_iter().enumerate().filter_map(newest).collect();
         let from = core::mem::take(&mut self.versions);
-        let mut passages = self.pass_newcomers_on(&statuses);
+        let mut passages = self.pass_newcomers_on(&statuses, after);
         if !from.is_empty() {
             passages.insert(0, Passage { from, to: after.clone() });
         }
         Some(Arc::new(StatusChanges { epoch, statuses, passages }))
     }
 
-    /// What becomes of the newcomers' tables; those who are new now begin with nothing.
-    fn pass_newcomers_on(&mut self, statuses: &[Arc<NodeStatus>]) -> Vec<Passage> {
+    /// What becomes of the newcomers' tables; those who are new now begin with nothing. Who is let in is given the whole
+    /// table, so when nobody waits for that any more, nobody holds a newcomer's.
+    fn pass_newcomers_on(&mut self, statuses: &[Arc<NodeStatus>], after: &StatusTable) -> Vec<Passage> {
+        let waits =
+            |status: &Arc<NodeStatus>| status.state.code() == Some(DisconnectionCode::NotYetConnected);
+        if !after.iter().any(waits) {
+            self.newcomers.clear();
+            self.somebody_is_new = false;
+        }
         if core::mem::take(&mut self.somebody_is_new) {
             self.newcomers.insert(0, Arc::default());
             self.newcomers.truncate(NEWCOMERS_MAX);

@@ -179,8 +179,8 @@ impl Office {
         ConnectionAnswer::Accepted { attempt, flow, table: self.give_table(desk) }
     }
 
-    /// The table, for somebody who is let in or asked back.
-    fn give_table(&mut self, desk: &Desk<'_>) -> Arc<StatusTable> {
+    /// The table, for somebody who will hold this very one.
+    pub(super) fn give_table(&mut self, desk: &Desk<'_>) -> Arc<StatusTable> {
         self.announcements.table_given(desk.table);
         desk.table.clone()
     }

@@ -4,7 +4,8 @@
 use super::{ClusterFlow, Desk, Office};
 use crate::event::Resignation;
 use crate::identity::Address;
-use crate::message::{Heartbeat, Message};
+use crate::message::{Heartbeat, Message, Passage};
+use crate::status::NodeStatus;
 use crate::table::StatusTable;
 use crate::time::Instant;
 use alloc::sync::Arc;
@@ -40,8 +41,8 @@ impl Office {
             .filter(|stored| Arc::ptr_eq(&stored.heartbeat.table, &heartbeat.table))
             .and_then(|stored| stored.agreed.clone())
             .filter(|agreed| Arc::ptr_eq(agreed, desk.table));
-        let differences = match agreed {
-            Some(_) => Vec::new(),
+        let (differences, passage) = match agreed {
+            Some(_) => (Vec::new(), None),
             None => self.reconcile(desk, &heartbeat.table),
         };
         self.resign_for_a_qualified_node(desk, &heartbeat);
@@ -50,33 +51,44 @@ impl Office {
             return;
         }
         let agreed = differences.is_empty().then(|| desk.table.clone());
-        self.answer(desk, from, differences);
+        self.answer(desk, from, differences, passage);
         let stored = Stored { heartbeat, received_at: desk.now, fresh: true, agreed };
         self.heartbeats.insert(node, stored);
         self.heard_from(desk, node);
     }
 
-    /// Takes in what the sender knows better, and says what it should know better.
+    /// Takes in what the sender knows better, and says what it should know better. If it knows nothing better, it comes to
+    /// the table that there is here.
     fn reconcile(
         &mut self,
         desk: &mut Desk<'_>,
         theirs: &Arc<StatusTable>,
-    ) -> Vec<Arc<crate::status::NodeStatus>> {
+    ) -> (Vec<Arc<NodeStatus>>, Option<Passage>) {
         if Arc::ptr_eq(theirs, desk.table) {
-            return Vec::new();
+            return (Vec::new(), None);
         }
-        for status in theirs.newer_than(desk.table) {
-            self.adopt(desk, &status);
+        let news = theirs.newer_than(desk.table);
+        for status in &news {
+            self.adopt(desk, status);
         }
-        desk.table.newer_than(theirs)
+        let passage = || Passage { from: Vec::from([theirs.clone()]), to: self.give_table(desk) };
+        let passage = news.is_empty().then(passage);
+        (desk.table.newer_than(theirs), passage)
     }
 
-    fn answer(&self, desk: &mut Desk<'_>, to: &Address, differences: Vec<Arc<crate::status::NodeStatus>>) {
+    fn answer(
+        &self,
+        desk: &mut Desk<'_>,
+        to: &Address,
+        differences: Vec<Arc<NodeStatus>>,
+        passage: Option<Passage>,
+    ) {
         let election = match &self.flow {
             ClusterFlow::Voting(election) if self.is_open() => Some(election.status_text(desk.now)),
             ClusterFlow::Voting(_) | ClusterFlow::Known(_) => None,
         };
-        desk.effects.send(to, Message::HeartbeatResponse { epoch: self.epoch, differences, election });
+        let epoch = self.epoch;
+        desk.effects.send(to, Message::HeartbeatResponse { epoch, differences, election, passage });
     }
 
     /// A coordinator that has no flow of the cluster's makes room when a member shows up that has it: it must not

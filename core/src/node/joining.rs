@@ -249,6 +249,33 @@ impl Node {
         }
     }
 
+    /// The answer to a heartbeat.
+    pub(super) fn differences_told(
+        &mut self,
+        now: Instant,
+        differences: &[Arc<NodeStatus>],
+        passage: Option<&Passage>,
+        effects: &mut Effects,
+    ) {
+        match passage.filter(|passage| passage.begins_at(&self.table)) {
+            Some(passage)
+                if self.merges_alone() && differences.iter().all(|status| self.is_believable(status)) =>
+            {
+                self.replace_table(now, &passage.to, effects);
+            }
+            Some(_) | None => {
+                for status in differences {
+                    self.status_told(now, status, effects);
+                }
+            }
+        }
+    }
+
+    /// Whether all that this node does with what it is told, and believes, is to merge it.
+    fn merges_alone(&self) -> bool {
+        self.config.rules.fence_stale_epochs && self.config.rules.removal_leaves_tombstone
+    }
+
     /// Nobody tells what was decided in a term that is still to come, and of this node's own term nobody knows more
     /// than this node.
     fn is_believable(&self, status: &NodeStatus) -> bool {
@@ -275,8 +302,7 @@ impl Node {
 
     /// Whether `table` is all that comes of merging it with this node's.
     fn is_covered_by(&self, table: &StatusTable) -> bool {
-        self.config.rules.fence_stale_epochs
-            && self.config.rules.removal_leaves_tombstone
+        self.merges_alone()
             && table.beside(&self.table).all(|(theirs, mine)| match (theirs, mine) {
                 (Some(theirs), None) => self.is_believable(theirs),
                 (Some(theirs), Some(mine)) => {

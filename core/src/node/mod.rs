@@ -326,10 +326,8 @@ impl Node {
             Message::Order { version, incarnation, order } => {
                 self.ordered(now, from, version, incarnation, order, effects);
             }
-            Message::HeartbeatResponse { differences, .. } => {
-                for status in &differences {
-                    self.status_told(now, status, effects);
-                }
+            Message::HeartbeatResponse { differences, passage, .. } => {
+                self.differences_told(now, &differences, passage.as_ref(), effects);
             }
             Message::NodeStatusChange { status, .. } => self.status_told(now, &status, effects),
             Message::NodeStatusChanges(changes) => self.statuses_told(now, &changes, effects),

@@ -391,7 +391,7 @@ fn in_a_quiet_cluster_a_heartbeat_costs_one_answer_and_says_nothing() {
         heartbeat.table = table.clone();
         bench.receive(2, Message::Heartbeat(Arc::new(heartbeat)));
         let epoch = bench.epoch();
-        let answer = Message::HeartbeatResponse { epoch, differences: vec![], election: None };
+        let answer = Message::HeartbeatResponse { epoch, differences: vec![], election: None, passage: None };
         let to = identifier(2).socket.clone();
         assert_eq!(bench.take(), [Effect::Send { to, message: answer }]);
         bench.pass(INTERVAL);

@@ -176,8 +176,8 @@ fn aimed(message: Message, epoch: Epoch) -> Message {
             heartbeat.epoch = epoch;
             Message::Heartbeat(heartbeat.into())
         }
-        Message::HeartbeatResponse { differences, election, .. } => {
-            Message::HeartbeatResponse { epoch, differences, election }
+        Message::HeartbeatResponse { differences, election, passage, .. } => {
+            Message::HeartbeatResponse { epoch, differences, election, passage }
         }
         Message::NodeStatusChange { status, .. } => Message::NodeStatusChange { epoch, status },
         Message::NodeStatusChanges(changes) => {

@@ -145,8 +145,10 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
     let acknowledgement = (1u128..5, any_version())
         .prop_map(|(node, version)| Message::Acknowledgement { node: NodeId(node), version });
     let heartbeat = any_heartbeat().prop_map(|heartbeat| Message::Heartbeat(Arc::new(heartbeat)));
-    let differences = (any_epoch(), prop::collection::vec(any_status(), 0..4))
-        .prop_map(|(epoch, differences)| Message::HeartbeatResponse { epoch, differences, election: None });
+    let differences =
+        (any_epoch(), prop::collection::vec(any_status(), 0..4)).prop_map(|(epoch, differences)| {
+            Message::HeartbeatResponse { epoch, differences, election: None, passage: None }
+        });
     let change =
         (any_epoch(), any_status()).prop_map(|(epoch, status)| Message::NodeStatusChange { epoch, status });
     let changes = (any_epoch(), prop::collection::vec(any_status(), 0..4)).prop_map(|(epoch, statuses)| {
