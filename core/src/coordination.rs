@@ -92,36 +92,54 @@ pub enum CoordinationRequest {
     Close,
 }
 
+/// Some of the names of a list, each behind its ending.
+pub type Part = Arc<Vec<(u128, Arc<str>)>>;
+
+/// The last sixteen bytes of a name, as a number; 0 if it is shorter. Sequence numbers are at the end of names, and who looks
+/// for one in a long list has the endings in one row, and not in ten thousand places.
+#[must_use]
+pub fn ending(name: &str) -> u128 {
+    name.as_bytes().last_chunk().map_or(0, |last| u128::from_be_bytes(*last))
+}
+
 /// A list of names, in parts that another list may share: who lists ten thousand names after each creation of one more
 /// copies a hundred of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Arc<str>>", into = "Vec<Arc<str>>")]
 pub struct Names {
-    parts: Vec<Arc<Vec<Arc<str>>>>,
+    parts: Vec<Part>,
 }
 
 impl Names {
-    /// The list that these parts make up. Where one ends and the next begins means nothing.
+    /// The list that these parts make up. Where one ends and the next begins means nothing; each name must be behind its
+    /// [`ending`].
     #[must_use]
-    pub fn of_parts(parts: Vec<Arc<Vec<Arc<str>>>>) -> Names {
+    pub fn of_parts(parts: Vec<Part>) -> Names {
         Names { parts }
     }
 
     /// The names, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.with_endings().map(|(_, name)| name)
+    }
+
+    /// The names, each behind its ending.
+    pub(crate) fn with_endings(&self) -> impl Iterator<Item = &(u128, Arc<str>)> {
         self.parts.iter().flat_map(|part| part.iter())
     }
 
     /// The names in the parts that `other` does not share. There may be the same ones in it all the same.
     pub(crate) fn not_shared_with<'a>(&'a self, other: &'a Names) -> impl Iterator<Item = &'a Arc<str>> {
-        let is_shared = |part: &&Arc<Vec<Arc<str>>>| other.parts.iter().any(|other| Arc::ptr_eq(part, other));
-        self.parts.iter().filter(move |part| !is_shared(part)).flat_map(|part| part.iter())
+        let is_shared = |part: &&Part| other.parts.iter().any(|other| Arc::ptr_eq(part, other));
+        let parts = self.parts.iter().filter(move |part| !is_shared(part));
+        parts.flat_map(|part| part.iter().map(|(_, name)| name))
     }
 }
 
 impl From<Vec<Arc<str>>> for Names {
     fn from(names: Vec<Arc<str>>) -> Self {
-        Names { parts: Vec::from([Arc::new(names)]) }
+        let part = names.into_iter().map(|name| (ending(&name), name)).collect();
+        Names { parts: Vec::from([Arc::new(part)]) }
     }
 }
 

@@ -5,8 +5,16 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
-/// Some of the names of a list, in their order.
-pub type Part = Arc<Vec<Arc<str>>>;
+/// Some of the names of a list, in their order, each behind its ending: so who looks for sequence numbers in a long list has
+/// them in one row, and not in ten thousand places.
+pub type Part = Arc<Vec<(u128, Arc<str>)>>;
+
+/// The last sixteen bytes of a name, as a number; 0 if it is shorter. Numbers that ZooKeeper appends have the last ten, and
+/// where they are equally long, endings are ordered as they are.
+#[must_use]
+pub fn ending(name: &str) -> u128 {
+    name.as_bytes().last_chunk().map_or(0, |last| u128::from_be_bytes(*last))
+}
 
 /// A list of names. Where one part of it ends and the next begins means nothing: equal lists may be cut up differently.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -16,7 +24,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// The list that these parts make up.
+    /// The list that these parts make up. Each name must be behind its [`ending`].
     #[must_use]
     pub fn of_parts(parts: Vec<Part>) -> Names {
         Names { parts }
@@ -30,13 +38,14 @@ impl Names {
 
     /// The names, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> + Clone {
-        self.parts.iter().flat_map(|part| part.iter())
+        self.parts.iter().flat_map(|part| part.iter().map(|(_, name)| name))
     }
 }
 
 impl From<Vec<Arc<str>>> for Names {
     fn from(names: Vec<Arc<str>>) -> Self {
-        Names { parts: Vec::from([Arc::new(names)]) }
+        let part = names.into_iter().map(|name| (ending(&name), name)).collect();
+        Names { parts: Vec::from([Arc::new(part)]) }
     }
 }
 

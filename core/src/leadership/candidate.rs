@@ -1,8 +1,10 @@
 //! One candidacy: the recipe of ephemeral sequential znodes. Who is first in line leads; everyone else watches the one
 //! before. What a leader does with its role is not known here.
 
-use super::{Role, sequence};
-use crate::coordination::{CoordinationError, CreateMode, Names, Operation, Outcome, WatchKind, child};
+use super::{Role, is_plain_number, sequence};
+use crate::coordination::{
+    CoordinationError, CreateMode, Names, Operation, Outcome, WatchKind, child, ending,
+};
 use crate::rules::Rules;
 use crate::status::Epoch;
 use alloc::format;
@@ -294,12 +296,12 @@ impl Candidate {
             return self.pursue();
         }
         let own = znode.rsplit('/').next().unwrap_or(&znode);
-        let line = Line::around(own, &self.run(), children);
+        let line = Line::around(own, children);
         if !line.has_own {
             self.state = State::Out;
             return self.pursue();
         }
-        if let Some(orphan) = line.orphan.filter(|_| self.rules.sweep_own_orphans) {
+        if let Some(orphan) = self.orphan(children, own) {
             return Some((Step::Sweep, Operation::Delete { path: child(&self.path, orphan) }));
         }
         match line.predecessor {
@@ -313,6 +315,18 @@ impl Candidate {
                 None
             }
         }
+    }
+
+    /// A znode that this very run of the process made and that is not its place in line: the create of it was lost, or its
+    /// session. Nobody acts under it, so it may go at once. A znode of a former run is left to ZooKeeper, which alone
+    /// knows when that run is over.
+    fn orphan<'a>(&self, children: &'a Names, own: &str) -> Option<&'a Arc<str>> {
+        // Who has made but one znode has made no other.
+        if !self.rules.sweep_own_orphans || self.creates == 1 {
+            return None;
+        }
+        let run = self.run();
+        children.iter().filter(|name| name.as_ref() != own && name.starts_with(&run)).min()
     }
 
     fn swept(&mut self) -> Wish {
@@ -399,46 +413,40 @@ fn children(outcome: Outcome) -> Option<Names> {
     }
 }
 
-/// What a candidate sees when it looks along the line. Lines are long, so it looks once.
+/// What a candidate sees when it looks along the line. Lines are long, so it looks once, and at names only where their
+/// endings do not tell enough.
 struct Line<'a> {
     /// Whether its own place is there.
     has_own: bool,
-    /// The first znode that this very run of the process made and that is not its place in line: the create of it was
-    /// lost, or its session. Nobody acts under it, so it may go at once. A znode of a former run is left to ZooKeeper,
-    /// which alone knows when that run is over.
-    orphan: Option<&'a Arc<str>>,
     /// The one before its own. A line is shorter than 2³¹, so the difference tells the order even where the numbers wrap.
     predecessor: Option<&'a Arc<str>>,
 }
 
 impl<'a> Line<'a> {
-    /// `own`: the candidate's own name. `run`: what all names begin with that this run of the process made.
-    fn around(own: &str, run: &str, names: &'a Names) -> Line<'a> {
-        let own_number = sequence(own);
-        let mut line = Line { has_own: false, orphan: None, predecessor: None };
+    /// `own`: the candidate's own name.
+    fn around(own: &str, names: &'a Names) -> Line<'a> {
+        let (own_ending, own_number) = (ending(own), sequence(own));
+        let mut has_own = false;
         let mut nearest: Option<(i32, &Arc<str>)> = None;
-        for name in names.iter() {
-            let number = sequence(name);
-            if number == own_number && **name == *own {
-                line.has_own = true;
-            } else if begins_with(name, run) && line.orphan.is_none_or(|orphan| name < orphan) {
-                line.orphan = Some(name);
+        // The greatest ending before its own of which it is known that it is that of a number.
+        let mut nearest_ending = 0;
+        for (ending, name) in names.with_endings() {
+            has_own |= *ending == own_ending && **name == *own;
+            let is_plain = is_plain_number(*ending) && is_plain_number(own_ending);
+            if is_plain && !(nearest_ending..own_ending).contains(ending) {
+                continue;
             }
-            let ahead = own_number.zip(number).map_or(0, |(own, number)| own.wrapping_sub(number));
+            let Some((own, number)) = own_number.zip(sequence(name)) else { continue };
+            let ahead = own.wrapping_sub(number);
             if ahead > 0 && nearest.is_none_or(|nearest| (ahead, name) < nearest) {
                 nearest = Some((ahead, name));
             }
+            if is_plain {
+                nearest_ending = *ending;
+            }
         }
-        line.predecessor = nearest.map(|(_, name)| name);
-        line
+        Line { has_own, predecessor: nearest.map(|(_, name)| name) }
     }
-}
-
-/// Whether `name` begins with `prefix`. The names of a line begin alike, so the end of the prefix is looked at first.
-fn begins_with(name: &str, prefix: &str) -> bool {
-    let head = name.as_bytes().get(..prefix.len());
-    head.is_some_and(|head| head.last_chunk::<8>() == prefix.as_bytes().last_chunk::<8>())
-        && name.starts_with(prefix)
 }
 
 #[cfg(test)]

@@ -49,6 +49,13 @@ pub(crate) fn sequence(name: &str) -> Option<i32> {
     name.rsplit_once("-lock-").and_then(|(_, number)| number.parse().ok())
 }
 
+/// Whether a name with this ending has its number behind the word, without a sign, and of as many digits as ZooKeeper
+/// writes: then endings are ordered as the numbers are. Whether all of them are digits is not looked at.
+pub(crate) fn is_plain_number(ending: u128) -> bool {
+    let ending = ending.to_be_bytes();
+    ending.starts_with(BEFORE_NUMBER) && ending[BEFORE_NUMBER.len()].is_ascii_digit()
+}
+
 /// The first of these candidates as Curator sorts them: by number; names without one come last.
 pub(crate) fn first_in_line(candidates: &Names) -> Option<&Arc<str>> {
     candidates.iter().min_by_key(|name| (sequence(name).map_or(i64::MAX, i64::from), *name))
@@ -80,6 +87,19 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(sequence(name), number, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn only_numbers_without_a_sign_are_as_their_endings_are() {
+        for (name, plain) in [
+            ("_c_a.1.1-lock-0000000007", true),
+            ("_c_a.1.1-lock--000000007", false),
+            ("_c_a.1.1-lock-+000000007", false),
+            ("_c_a.1.1-lock-00000000007", false),
+            ("-lock-7", false),
+        ] {
+            assert_eq!(is_plain_number(crate::coordination::ending(name)), plain, "{name:?}");
         }
     }
 

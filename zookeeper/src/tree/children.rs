@@ -1,6 +1,6 @@
 //! The names of a node's children: a sorted set that lists itself without copying each name.
 
-use crate::names::{Names, Part};
+use crate::names::{Names, Part, ending};
 use crate::order::{arrange, mixed};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -33,7 +33,7 @@ impl Children {
 
     /// The names, sorted.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.parts.iter().flat_map(|part| part.iter())
+        self.parts.iter().flat_map(|part| part.iter().map(|(_, name)| name))
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
@@ -43,9 +43,9 @@ impl Children {
     /// In which part the name is, or would be, and where in it.
     fn place(&self, name: &str) -> (usize, Result<usize, usize>) {
         // The last part that does not begin behind it, or the first one.
-        let begins = |part: &Part| part.first().is_some_and(|first| **first <= *name);
+        let begins = |part: &Part| part.first().is_some_and(|(_, first)| **first <= *name);
         let part = self.parts.partition_point(begins).max(1) - 1;
-        let at = self.parts.get(part).map(|names| names.binary_search_by(|other| (**other).cmp(name)));
+        let at = self.parts.get(part).map(|names| names.binary_search_by(|(_, other)| (**other).cmp(name)));
         (part, at.unwrap_or(Err(0)))
     }
 
@@ -53,6 +53,7 @@ impl Children {
     pub(crate) fn insert(&mut self, name: Arc<str>) -> bool {
         let (part, Err(at)) = self.place(&name) else { return false };
         self.len += 1;
+        let name = (ending(&name), name);
         let Some(names) = self.parts.get_mut(part) else {
             self.parts.push(Arc::new(Vec::from([name])));
             return true;
@@ -86,7 +87,7 @@ impl Children {
         }
         if self.parts.len() > 1 {
             let mut parts = self.parts.clone();
-            parts.sort_by_cached_key(|part| part.first().map(|first| mixed(order, first)));
+            parts.sort_by_cached_key(|part| part.first().map(|(_, first)| mixed(order, first)));
             return Names::of_parts(parts);
         }
         let mut names: Vec<_> = self.iter().cloned().collect();

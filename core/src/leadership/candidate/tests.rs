@@ -1,6 +1,9 @@
 //! The recipe, step by step: what is asked after which answer.
 
 use super::*;
+use alloc::vec;
+use alloc::vec::Vec;
+use proptest::prelude::*;
 
 fn candidate() -> Candidate {
     candidate_under(Rules::default())
@@ -11,9 +14,7 @@ fn candidate_under(rules: Rules) -> Candidate {
 }
 
 fn children(names: &[&str]) -> Result<Outcome, CoordinationError> {
-    Ok(Outcome::Children {
-        children: names.iter().map(|name| (*name).into()).collect::<alloc::vec::Vec<_>>().into(),
-    })
+    Ok(Outcome::Children { children: names.iter().map(|name| (*name).into()).collect::<Vec<_>>().into() })
 }
 
 /// A candidate whose znode is `_c_id.1.1-lock-0000000005`, created by transaction 50.
@@ -246,4 +247,38 @@ fn a_line_goes_on_when_its_numbers_wrap() {
     let names = ["_c_id.1.1-lock--2147483648", "_c_c.1.1-lock--2147483647", "foreign"];
     candidate.completed(Step::List, children(&names));
     assert_eq!(candidate.leads(), Some(Epoch(50)));
+}
+
+/// Names of a line, and names that have no place in one.
+fn any_name() -> impl Strategy<Value = String> {
+    let number = prop_oneof![4 => 0i32..8, 1 => any::<i32>(), 1 => Just(i32::MAX), 1 => Just(i32::MIN)];
+    let plain = ("[ab]", number).prop_map(|(whose, number)| format!("_c_{whose}.1.1-lock-{number:010}"));
+    let strange = prop::sample::select(vec![
+        "_c_a.1.1-lock-9999999999",
+        "_c_a.1.1-lock-000000000x",
+        "_c_a.1.1-lock-7",
+        "-lock-0000000003",
+        "no number",
+        "",
+    ]);
+    prop_oneof![6 => plain, 1 => strange.prop_map(String::from)]
+}
+
+proptest! {
+    #[test]
+    fn a_look_along_the_line_finds_what_a_look_at_every_name_finds(
+        own in any_name(),
+        names in prop::collection::vec(any_name(), 0..12),
+    ) {
+        let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
+        let ahead = |name: &Arc<str>| {
+            let ahead = sequence(&own)?.wrapping_sub(sequence(name)?);
+            (ahead > 0).then(|| (ahead, name.clone()))
+        };
+        let predecessor = names.iter().filter_map(ahead).min().map(|(_, name)| name);
+        let has_own = names.iter().any(|name| **name == *own);
+        let names = Names::from(names);
+        let line = Line::around(&own, &names);
+        prop_assert_eq!((line.has_own, line.predecessor), (has_own, predecessor.as_ref()));
+    }
 }
