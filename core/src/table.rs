@@ -73,6 +73,17 @@ impl StatusTable {
             .collect()
     }
 
+    /// The entries of each table that would change the other: this one's, and then the other's.
+    #[must_use]
+    pub fn news(&self, other: &StatusTable) -> (Vec<Arc<NodeStatus>>, Vec<Arc<NodeStatus>>) {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for (our, their) in self.beside(other) {
+            ours.extend(our.filter(|our| is_news(our, their)).cloned());
+            theirs.extend(their.filter(|their| is_news(their, our)).cloned());
+        }
+        (ours, theirs)
+    }
+
     /// Both entries of each node of which the two tables do not share one, this table's first, ordered by node id. They
     /// may be equal all the same.
     pub fn beside<'a>(

@@ -67,13 +67,15 @@ impl Office {
         if Arc::ptr_eq(theirs, desk.table) {
             return (Vec::new(), None);
         }
-        let news = theirs.newer_than(desk.table);
+        let (differences, news) = desk.table.news(theirs);
+        if news.is_empty() {
+            let passage = Passage { from: Vec::from([theirs.clone()]), to: self.give_table(desk) };
+            return (differences, Some(passage));
+        }
         for status in &news {
             self.adopt(desk, status);
         }
-        let passage = || Passage { from: Vec::from([theirs.clone()]), to: self.give_table(desk) };
-        let passage = news.is_empty().then(passage);
-        (desk.table.newer_than(theirs), passage)
+        (desk.table.newer_than(theirs), None)
     }
 
     fn answer(

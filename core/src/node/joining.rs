@@ -321,8 +321,9 @@ impl Node {
     fn replace_table(&mut self, now: Instant, table: &Arc<StatusTable>, effects: &mut Effects) {
         let me = self.config.node.id;
         let known = core::mem::replace(&mut self.table, table.clone());
-        if let Some(status) = table.get(me)
-            && known.get(me).is_none_or(|known| !Arc::ptr_eq(known, status) && known != status)
+        // Mostly it says what was obeyed long ago, and what was known does not matter.
+        if let Some(status) = table.get(me).filter(|status| status.version > self.obeyed)
+            && known.get(me) != Some(status)
         {
             self.own_status_told(now, status, effects);
         }

@@ -89,6 +89,12 @@ proptest! {
     }
 
     #[test]
+    fn what_two_tables_lack_is_found_in_one_walk([one, other] in two_deliveries()) {
+        let (one, other) = (merged(&one[..one.len() / 2]), merged(&other[other.len() / 2..]));
+        prop_assert_eq!(one.news(&other), (one.newer_than(&other), other.newer_than(&one)));
+    }
+
+    #[test]
     fn nodes_agree_whatever_the_order_in_which_they_are_told([one, other] in two_deliveries()) {
         prop_assert_eq!(told_one_by_one(&one), told_one_by_one(&other));
     }
