@@ -6,9 +6,9 @@ use std::time::Duration;
 use zeromaster_core::config::{CHANGES_GATHERED_FOR, TOLD_AT_ONCE_UP_TO};
 use zeromaster_core::effect::Effect;
 use zeromaster_core::identity::NodeId;
-use zeromaster_core::message::{Message, Passage, StatusChanges};
+use zeromaster_core::message::{ConnectionAnswer, Membership, Message, Passage, StatusChanges};
 use zeromaster_core::node::Input;
-use zeromaster_core::status::{ConnectionState, DisconnectionCode};
+use zeromaster_core::status::{ConnectionState, DisconnectionCode, NodeStatus};
 use zeromaster_core::table::StatusTable;
 
 /// n1 in office, and so many others that changes are told together; all of them CONNECTING, and all told of it.
@@ -141,6 +141,115 @@ fn what_is_told_together_of_the_node_itself_is_obeyed() {
         bench.receive(9, Message::NodeStatusChanges(Arc::new(changes)));
         assert!(!bench.node.membership().is_connected(), "shared: {shared}");
     }
+}
+
+/// Whether `statuses` make of each table what the passage says.
+#[track_caller]
+fn check_passage(passage: &Passage, statuses: &[Arc<NodeStatus>]) {
+    for from in &passage.from {
+        let mut table = StatusTable::clone(from);
+        for status in statuses {
+            table.merge(status);
+        }
+        assert_eq!(table, *passage.to);
+    }
+}
+
+#[test]
+fn who_is_let_in_in_the_meantime_holds_one_of_the_tables_that_the_changes_lead_from() {
+    let mut bench = large();
+    let mut given = Vec::from([bench.node.table().clone()]);
+    for id in [200, 201, 202] {
+        bench.ask(id, "A");
+        given.extend(bench.take().into_iter().find_map(|effect| match effect {
+            Effect::Send {
+                message: Message::ConnectionResponse { answer: ConnectionAnswer::Accepted { table, .. }, .. },
+                ..
+            } => Some(table),
+            _ => None,
+        }));
+    }
+    bench.pass(CHANGES_GATHERED_FOR);
+    let (_, together) = told(&bench.take());
+    let [passage] = &together[0].passages[..] else { panic!("{:?}", together[0].passages) };
+    assert!(Arc::ptr_eq(&passage.to, bench.node.table()));
+    assert_eq!(given.len(), 4);
+    assert!(given.iter().all(|table| passage.begins_at(table)), "before all, and as each was let in");
+    check_passage(passage, &together[0].statuses);
+}
+
+#[test]
+fn what_newcomers_know_while_all_wait_for_the_vote_is_led_on_too() {
+    let mut config = config(1);
+    config.flow_election_max_candidates = None;
+    let mut bench = Bench::new(config, flow("A"));
+    bench.connect();
+    bench.pass(INTERVAL);
+    (2..TOLD_AT_ONCE_UP_TO as u128 + 3).for_each(|id| bench.ask(id, "A"));
+    bench.take();
+    let mut newcomer = Arc::new(StatusTable::default());
+    for moment in 0..3 {
+        (0..5).for_each(|id| bench.ask(200 + 10 * moment + id, "A"));
+        bench.pass(CHANGES_GATHERED_FOR);
+        let (_, together) = told(&bench.take());
+        let changes = &together[0];
+        assert_eq!(changes.passages.len() as u128, moment + 2, "one more group each time");
+        changes.passages.iter().for_each(|passage| check_passage(passage, &changes.statuses));
+        let passage = changes.passages.iter().find(|passage| passage.begins_at(&newcomer));
+        newcomer = passage.expect("it holds what it was told, and nothing else").to.clone();
+    }
+    bench.pass(Duration::from_secs(301));
+    bench.take();
+    // They are let in one after another; then nobody waits.
+    let known: Vec<NodeId> = bench.node.table().iter().map(|status| status.node.id).collect();
+    known.iter().filter(|id| id.0 != 1).for_each(|id| bench.ask(id.0, "A"));
+    bench.pass(CHANGES_GATHERED_FOR);
+    let (_, together) = told(&bench.take());
+    let last = together.last().expect("they were told of each other");
+    assert!(!last.passages.iter().any(|passage| passage.begins_at(&newcomer)), "{:?}", last.passages.len());
+}
+
+#[test]
+fn the_answer_to_a_heartbeat_leads_from_its_table_to_the_coordinator_s() {
+    let mut bench = Bench::with_member();
+    let behind = bench.node.table().clone();
+    bench.ask(3, "A");
+    bench.take();
+    let mut heartbeat = bench.heartbeat(2, Membership::Connected { attempt: bench.attempt(2) });
+    heartbeat.table = behind.clone();
+    bench.receive(2, Message::Heartbeat(Arc::new(heartbeat)));
+    let answer = bench.take().into_iter().find_map(|effect| match effect {
+        Effect::Send { message: Message::HeartbeatResponse { differences, passage, .. }, .. } => {
+            Some((differences, passage?))
+        }
+        _ => None,
+    });
+    let (differences, passage) = answer.expect("it knows nothing better");
+    assert!(passage.begins_at(&behind) && Arc::ptr_eq(&passage.to, bench.node.table()));
+    check_passage(&passage, &differences);
+}
+
+#[test]
+fn who_sent_the_heartbeat_takes_that_table_over_and_others_come_to_the_same() {
+    let mut sharing = Bench::member();
+    let mut alone = Bench::member();
+    let told = |bench: &Bench, shared| {
+        let Message::NodeStatusChanges(changes) = changes(bench, &[1, 2], shared) else {
+            unreachable!("that is what was made")
+        };
+        let (differences, passage) = (changes.statuses.clone(), changes.passages.first().cloned());
+        Message::HeartbeatResponse { epoch: changes.epoch, differences, election: None, passage }
+    };
+    let message = told(&sharing, true);
+    let Message::HeartbeatResponse { passage: Some(passage), .. } = &message else {
+        unreachable!("it is shared")
+    };
+    let after = passage.to.clone();
+    sharing.receive(9, message);
+    alone.receive(9, told(&alone, false));
+    assert!(Arc::ptr_eq(sharing.node.table(), &after));
+    assert_eq!(sharing.node.table(), alone.node.table());
+    assert_eq!(sharing.node.membership(), alone.node.membership());
 }
 
 #[test]
