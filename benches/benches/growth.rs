@@ -43,9 +43,6 @@ const NODES: [u32; 11] = [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_
 const MINUTES: [u32; 7] = [1, 10, 60, 360, 1_440, 4_320, 10_080];
 const FAULTS_PER_MINUTE: [u32; 7] = [0, 1, 3, 10, 100, 300, 1_000];
 
-/// In larger clusters only the start is measured: it takes minutes.
-const QUIET_UP_TO: u32 = 1_000;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let tiny = arguments.iter().any(|argument| argument == "--test");
@@ -57,9 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut start, mut quiet) = (Vec::new(), Vec::new());
     for nodes in few(&NODES) {
         let first = measured(*nodes, 2, 0, *nodes);
-        if *nodes <= QUIET_UP_TO {
-            quiet.push(after(&first));
-        }
+        quiet.push(after(&first));
         start.push(first);
     }
     let curve = |name, colour, points| Curve { name, colour, points };

@@ -6,6 +6,7 @@ use crate::identity::{Incarnation, NodeId, NodeIdentifier};
 use crate::operator::{OperatorRequest, Refusal, RequestId};
 use crate::status::{DisconnectionCode, Epoch, NodeStatus, Version};
 use crate::table::StatusTable;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -224,7 +225,7 @@ pub enum Message {
         election: Option<String>,
         /// What the differences make of the table in the heartbeat; as [`StatusChanges::passages`].
         #[serde(skip)]
-        passage: Option<Passage>,
+        passage: Option<Box<Passage>>,
     },
     /// NODE_STATUS_CHANGE: coordinator to everybody.
     NodeStatusChange {

@@ -8,6 +8,7 @@ use crate::message::{Heartbeat, Message, Passage};
 use crate::status::NodeStatus;
 use crate::table::StatusTable;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -63,14 +64,14 @@ impl Office {
         &mut self,
         desk: &mut Desk<'_>,
         theirs: &Arc<StatusTable>,
-    ) -> (Vec<Arc<NodeStatus>>, Option<Passage>) {
+    ) -> (Vec<Arc<NodeStatus>>, Option<Box<Passage>>) {
         if Arc::ptr_eq(theirs, desk.table) {
             return (Vec::new(), None);
         }
         let (differences, news) = desk.table.news(theirs);
         if news.is_empty() {
             let passage = Passage { from: Vec::from([theirs.clone()]), to: self.give_table(desk) };
-            return (differences, Some(passage));
+            return (differences, Some(Box::new(passage)));
         }
         for status in &news {
             self.adopt(desk, status);
@@ -83,7 +84,7 @@ impl Office {
         desk: &mut Desk<'_>,
         to: &Address,
         differences: Vec<Arc<NodeStatus>>,
-        passage: Option<Passage>,
+        passage: Option<Box<Passage>>,
     ) {
         let election = match &self.flow {
             ClusterFlow::Voting(election) if self.is_open() => Some(election.status_text(desk.now)),

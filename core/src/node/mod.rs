@@ -327,7 +327,7 @@ impl Node {
                 self.ordered(now, from, version, incarnation, order, effects);
             }
             Message::HeartbeatResponse { differences, passage, .. } => {
-                self.differences_told(now, &differences, passage.as_ref(), effects);
+                self.differences_told(now, &differences, passage.as_deref(), effects);
             }
             Message::NodeStatusChange { status, .. } => self.status_told(now, &status, effects),
             Message::NodeStatusChanges(changes) => self.statuses_told(now, &changes, effects),

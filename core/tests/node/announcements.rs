@@ -237,7 +237,8 @@ fn who_sent_the_heartbeat_takes_that_table_over_and_others_come_to_the_same() {
         let Message::NodeStatusChanges(changes) = changes(bench, &[1, 2], shared) else {
             unreachable!("that is what was made")
         };
-        let (differences, passage) = (changes.statuses.clone(), changes.passages.first().cloned());
+        let (differences, passage) =
+            (changes.statuses.clone(), changes.passages.first().cloned().map(Box::new));
         Message::HeartbeatResponse { epoch: changes.epoch, differences, election: None, passage }
     };
     let message = told(&sharing, true);
