@@ -427,7 +427,7 @@ impl Node {
             inherited: self.inherited,
             table: self.table.clone(),
         };
-        effects.send(address, Message::Heartbeat(Arc::new(heartbeat)));
+        effects.send(address, Message::Heartbeat(shared_again(&mut self.last_heartbeat, heartbeat)));
     }
 
     /// Somebody else coordinates now, or somebody at all: it hears from this node at once.
@@ -481,4 +481,15 @@ fn is_the_same_state(before: &Membership, after: &Membership) -> bool {
             _,
         ) => before == after,
     }
+}
+
+/// Shares `value`, in the place of what was shared last if nobody reads that any more.
+fn shared_again<T>(last: &mut Option<Arc<T>>, value: T) -> Arc<T> {
+    if let Some(last) = last
+        && let Some(place) = Arc::get_mut(last)
+    {
+        *place = value;
+        return last.clone();
+    }
+    last.insert(Arc::new(value)).clone()
 }

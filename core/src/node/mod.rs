@@ -15,7 +15,7 @@ use crate::event::{ClusterEvent, Resignation};
 use crate::flow::DataFlow;
 use crate::identity::{Address, NodeId};
 use crate::leadership::{Candidate, Named, Role};
-use crate::message::{Membership, Message};
+use crate::message::{Heartbeat, Membership, Message};
 use crate::operator::{OperatorRequest, RequestId};
 use crate::rules::LeadershipCheck;
 use crate::status::{Epoch, Version};
@@ -150,6 +150,8 @@ pub struct Node {
     /// What the coordinator said last when it asked this node to wait; said once.
     told_to_wait: bool,
     heartbeats: u64,
+    /// The last one. Its room is used again for the next if nobody reads it any more.
+    last_heartbeat: Option<Arc<Heartbeat>>,
     heartbeat_at: Option<Instant>,
     /// What waits until the coordinator has been looked up.
     errands: Errands,
@@ -206,6 +208,7 @@ impl Node {
             ask_at: None,
             told_to_wait: false,
             heartbeats: 0,
+            last_heartbeat: None,
             heartbeat_at: None,
             errands: Errands::default(),
             forwarded: BTreeMap::new(),
