@@ -1,7 +1,7 @@
 //! How the cost of an event grows: with the nodes, with the simulated time, with the faults.
 //!
-//! `cargo bench -p zeromaster-benches --bench growth -- docs/growth.svg` measures, prints, and draws. Without a file it only
-//! prints; with `--test` everything runs once, tiny.
+//! `cargo bench -p zeromaster-benches --bench growth -- ../docs/growth.svg` measures, prints, and draws; cargo runs it in
+//! `benches/`. Without a file it only prints; with `--test` everything runs once, tiny.
 
 use plotters::prelude::*;
 use std::error::Error;
