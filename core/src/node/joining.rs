@@ -427,7 +427,9 @@ impl Node {
             inherited: self.inherited,
             table: self.table.clone(),
         };
-        effects.send(address, Message::Heartbeat(shared_again(&mut self.last_heartbeat, heartbeat)));
+        self.last_heartbeats.swap(0, 1);
+        let [room, _] = &mut self.last_heartbeats;
+        effects.send(address, Message::Heartbeat(shared_again(room, heartbeat)));
     }
 
     /// Somebody else coordinates now, or somebody at all: it hears from this node at once.
@@ -483,13 +485,28 @@ fn is_the_same_state(before: &Membership, after: &Membership) -> bool {
     }
 }
 
-/// Shares `value`, in the place of what was shared last if nobody reads that any more.
-fn shared_again<T>(last: &mut Option<Arc<T>>, value: T) -> Arc<T> {
-    if let Some(last) = last
-        && let Some(place) = Arc::get_mut(last)
+/// Shares `value`, in the place of what was shared before if nobody reads that any more.
+fn shared_again<T>(room: &mut Option<Arc<T>>, value: T) -> Arc<T> {
+    if let Some(before) = room
+        && let Some(place) = Arc::get_mut(before)
     {
         *place = value;
-        return last.clone();
+        return before.clone();
     }
-    last.insert(Arc::new(value)).clone()
+    room.insert(Arc::new(value)).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_still_reads_is_not_written_over() {
+        let mut room = None;
+        let first = shared_again(&mut room, 1);
+        let second = shared_again(&mut room, 2);
+        assert_eq!((*first, *second), (1, 2));
+        drop(second);
+        assert_eq!((*shared_again(&mut room, 3), *first), (3, 1));
+    }
 }

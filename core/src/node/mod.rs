@@ -150,8 +150,9 @@ pub struct Node {
     /// What the coordinator said last when it asked this node to wait; said once.
     told_to_wait: bool,
     heartbeats: u64,
-    /// The last one. Its room is used again for the next if nobody reads it any more.
-    last_heartbeat: Option<Arc<Heartbeat>>,
+    /// The last two. A coordinator keeps the newest that it has, so nobody reads the one before any more, and its room is
+    /// used again.
+    last_heartbeats: [Option<Arc<Heartbeat>>; 2],
     heartbeat_at: Option<Instant>,
     /// What waits until the coordinator has been looked up.
     errands: Errands,
@@ -208,7 +209,7 @@ impl Node {
             ask_at: None,
             told_to_wait: false,
             heartbeats: 0,
-            last_heartbeat: None,
+            last_heartbeats: [None, None],
             heartbeat_at: None,
             errands: Errands::default(),
             forwarded: BTreeMap::new(),
