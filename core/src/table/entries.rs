@@ -214,10 +214,14 @@ pub(super) mod as_map {
     use crate::status::NodeStatus;
     use alloc::collections::BTreeMap;
     use alloc::sync::Arc;
+    use serde::ser::SerializeMap;
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(in crate::table) fn serialize<S: Serializer>(entries: &Entries, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(entries.iter().map(|status| (status.node.id, status)))
+        // Formats that do not describe themselves have to know the length beforehand.
+        let mut map = to.serialize_map(Some(entries.len()))?;
+        entries.iter().try_for_each(|status| map.serialize_entry(&status.node.id, status))?;
+        map.end()
     }
 
     pub(in crate::table) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Entries, D::Error> {
