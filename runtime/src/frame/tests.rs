@@ -1,8 +1,12 @@
 use super::*;
 use proptest::prelude::*;
-use zeromaster_core::identity::{Incarnation, NodeId};
+use std::sync::Arc;
+use zeromaster_core::flow::DataFlow;
+use zeromaster_core::identity::{Incarnation, NodeId, NodeIdentifier};
+use zeromaster_core::message::{Heartbeat, Membership};
 use zeromaster_core::operator::RequestId;
-use zeromaster_core::status::{Epoch, Version};
+use zeromaster_core::status::{ConnectionState, Epoch, NodeStatus, Version};
+use zeromaster_core::table::StatusTable;
 
 fn frames() -> impl Strategy<Value = Frame> {
     let message = prop_oneof![
@@ -17,6 +21,7 @@ fn frames() -> impl Strategy<Value = Frame> {
             let outcome = if done { Ok(()) } else { Err(Refusal::NoCoordinator) };
             Message::OperatorResponse { incarnation: Incarnation(incarnation), id: RequestId(id), outcome }
         }),
+        (0_u128..300).prop_map(heartbeat),
     ];
     prop_oneof![
         ("[a-z0-9.]{1,40}", any::<u16>())
@@ -30,6 +35,28 @@ fn frames() -> impl Strategy<Value = Frame> {
         }),
         any::<u64>().prop_map(|number| Frame::Outcome { number, outcome: Ok(()) }),
     ]
+}
+
+/// A heartbeat with a table of so many nodes.
+fn heartbeat(nodes: u128) -> Message {
+    let address = Address::new("n1", 8443);
+    let identifier = |id| Arc::new(NodeIdentifier::new(NodeId(id), address.clone(), address.clone()));
+    let mut table = StatusTable::default();
+    for id in 0..nodes {
+        let (node, incarnation, state) = (identifier(id), Incarnation(1), ConnectionState::Offloaded);
+        let version = Version { epoch: Epoch(1), sequence: 2 };
+        table.merge(&Arc::new(NodeStatus { node, incarnation, state, version }));
+    }
+    Message::Heartbeat(Arc::new(Heartbeat {
+        epoch: Epoch(1),
+        node: identifier(0),
+        incarnation: Incarnation(1),
+        sequence: 7,
+        reported: Membership::Joining,
+        flow: DataFlow::new("A").fingerprint,
+        inherited: true,
+        table: Arc::new(table),
+    }))
 }
 
 /// Everything that comes out of `bytes`, and how it ends.
