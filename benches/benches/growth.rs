@@ -10,7 +10,7 @@ use std::time::Duration;
 use zeromaster_benches::measure::processor_time;
 use zeromaster_sim::Options;
 use zeromaster_sim::run::run_with;
-use zeromaster_sim::scenario::Scenario;
+use zeromaster_sim::scenario::{Scenario, ScenarioBuilder};
 use zeromaster_sim::setup::Setup;
 
 /// One run of one curve.
@@ -40,6 +40,7 @@ struct Chart {
 }
 
 const NODES: [u32; 11] = [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+const LOSSES: [u32; 4] = [10, 100, 1_000, 10_000];
 const MINUTES: [u32; 7] = [1, 10, 60, 360, 1_440, 4_320, 10_080];
 const FAULTS_PER_MINUTE: [u32; 7] = [0, 1, 3, 10, 100, 300, 1_000];
 
@@ -57,12 +58,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         quiet.push(after(&first));
         start.push(first);
     }
+    let losses = few(&LOSSES).iter().map(|nodes| loss(*nodes)).collect();
     let curve = |name, colour, points| Curve { name, colour, points };
     let charts = [
         Chart {
-            title: "nodes: the first two minutes, and the two after them",
+            title: "nodes: the first two minutes, the two after them, and three with the loss of the coordinator",
             x: "nodes",
-            curves: vec![curve("start", RED, start), curve("quiet", BLUE, quiet)],
+            curves: vec![
+                curve("start", RED, start),
+                curve("quiet", BLUE, quiet),
+                curve("start and loss", GREEN, losses),
+            ],
         },
         Chart {
             title: "simulated time: five nodes",
@@ -96,11 +102,7 @@ fn after(start: &Point) -> Point {
 /// One run of `nodes` nodes for `minutes`, with so many faults in each of them; it is drawn at `x`.
 fn measured(nodes: u32, minutes: u32, faults: u32, x: u32) -> Point {
     progress(&format!("{nodes} nodes, {minutes} minutes, {faults} faults a minute"));
-    let length = Duration::from_secs(u64::from(minutes) * 60);
-    let mut builder = Scenario::of(nodes)
-        .until(length)
-        .zookeeper_servers(3)
-        .property("nifi.cluster.flow.election.max.candidates", &nodes.to_string());
+    let mut builder = cluster(nodes, minutes);
     // The first minute is for the start.
     for fault in 0..faults * (minutes - 1) {
         let at = Duration::from_secs(60) + Duration::from_secs(60) / faults * fault;
@@ -112,12 +114,31 @@ fn measured(nodes: u32, minutes: u32, faults: u32, x: u32) -> Point {
             _ => builder.pause(format!("n{one}")).lasting(Duration::from_millis(300)),
         };
     }
+    run(builder, x)
+}
+
+/// Three minutes in which the coordinator dies after the first, and comes back after the second.
+fn loss(nodes: u32) -> Point {
+    progress(&format!("{nodes} nodes lose their coordinator"));
+    let minute = Duration::from_secs(60);
+    run(cluster(nodes, 3).at(minute).crash("coordinator").lasting(minute), nodes)
+}
+
+/// A cluster on an ensemble of three. Everybody votes at once.
+fn cluster(nodes: u32, minutes: u32) -> ScenarioBuilder {
+    Scenario::of(nodes)
+        .until(Duration::from_secs(u64::from(minutes) * 60))
+        .zookeeper_servers(3)
+        .property("nifi.cluster.flow.election.max.candidates", &nodes.to_string())
+}
+
+fn run(builder: ScenarioBuilder, x: u32) -> Point {
     let scenario = builder.build().expect("a scenario of our own");
     let setup = Setup::new(&scenario, None).expect("the shipped configuration makes sense");
     let (processor, outcome) = processor_time(|| run_with(&scenario, &setup, 1, Options::default()));
     progress("");
     if let Some(violation) = outcome.first_violation() {
-        eprintln!("{nodes} nodes, {faults} faults a minute: {}: {}", violation.property, violation.text);
+        eprintln!("{} nodes: {}: {}", scenario.nodes, violation.property, violation.text);
     }
     Point { x: f64::from(x), events: outcome.counts.events, processor }
 }
