@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +105,7 @@ pub fn ending(name: &str) -> u128 {
 
 /// A list of names, in parts that another list may share: who lists ten thousand names after each creation of one more
 /// copies a hundred of them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Arc<str>>", into = "Vec<Arc<str>>")]
 pub struct Names {
     parts: Vec<Part>,
@@ -146,6 +147,12 @@ impl From<Vec<Arc<str>>> for Names {
 impl From<Names> for Vec<Arc<str>> {
     fn from(names: Names) -> Self {
         names.iter().cloned().collect()
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

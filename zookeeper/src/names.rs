@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ pub fn ending(name: &str) -> u128 {
 }
 
 /// A list of names. Where one part of it ends and the next begins means nothing: equal lists may be cut up differently.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Arc<str>>", into = "Vec<Arc<str>>")]
 pub struct Names {
     parts: Vec<Part>,
@@ -52,6 +53,12 @@ impl From<Vec<Arc<str>>> for Names {
 impl From<Names> for Vec<Arc<str>> {
     fn from(names: Names) -> Self {
         names.iter().cloned().collect()
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
