@@ -15,12 +15,16 @@ use alloc::vec::Vec;
 /// lasts, a few dozen with ten thousand nodes; whose table is not kept any more changes a copy of its own.
 const NEWCOMERS_MAX: usize = 128;
 
+/// How many tables that were given to somebody between two announcements are kept. Who was given another one changes a copy
+/// of its own.
+const VERSIONS_MAX: usize = 16_384;
+
 /// What nobody was told yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Announcements {
     gathered: Vec<Arc<NodeStatus>>,
-    /// The table before the first of them, and those that were given to somebody since. None if something that nobody is
-    /// told of has changed the table in the meantime.
+    /// The table before the first of them, and those that were given to somebody since. Empty if the table has changed in the
+    /// meantime by something that is told by itself.
     versions: Vec<Arc<StatusTable>>,
     /// Whether somebody will be told for the first time.
     somebody_is_new: bool,
@@ -41,7 +45,8 @@ impl Announcements {
 
     /// Somebody is given the table as it is now.
     pub(super) fn table_given(&mut self, table: &Arc<StatusTable>) {
-        if !self.versions.is_empty() && !self.gathered.is_empty() {
+        let Some(last) = self.versions.last() else { return };
+        if !self.gathered.is_empty() && !Arc::ptr_eq(last, table) && self.versions.len() < VERSIONS_MAX {
             self.versions.push(table.clone());
         }
     }

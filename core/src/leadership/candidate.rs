@@ -428,7 +428,8 @@ impl<'a> Line<'a> {
         let (own_ending, own_number) = (ending(own), sequence(own));
         let mut has_own = false;
         let mut nearest: Option<(i32, &Arc<str>)> = None;
-        // The greatest ending before its own of which it is known that it is that of a number.
+        // The greatest ending before its own of which it is known that it is that of a number. The order of endings is that of
+        // numbers where ZooKeeper has written all ten digits; whoever names a znode otherwise is not in line.
         let mut nearest_ending = 0;
         for (ending, name) in names.with_endings() {
             has_own |= *ending == own_ending && **name == *own;

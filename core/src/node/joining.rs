@@ -230,7 +230,7 @@ impl Node {
     /// The same for many at once.
     pub(super) fn statuses_told(&mut self, now: Instant, changes: &StatusChanges, effects: &mut Effects) {
         let passage = changes.passages.iter().find(|passage| passage.begins_at(&self.table));
-        match passage {
+        match passage.filter(|_| self.merges_alone()) {
             // What others decided in a term that this node does not hold, and has heard of, is believable.
             Some(Passage { to, .. })
                 if changes.epoch <= self.known_epoch && changes.epoch != self.decided.epoch =>

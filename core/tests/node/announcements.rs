@@ -8,6 +8,7 @@ use zeromaster_core::effect::Effect;
 use zeromaster_core::identity::NodeId;
 use zeromaster_core::message::{ConnectionAnswer, Membership, Message, Passage, StatusChanges};
 use zeromaster_core::node::Input;
+use zeromaster_core::rules::Rules;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, NodeStatus};
 use zeromaster_core::table::StatusTable;
 
@@ -263,4 +264,25 @@ fn a_table_of_a_term_that_is_over_is_not_taken_over() {
     assert_ne!(before, newer);
     bench.receive(9, message);
     assert_eq!(*bench.node.table(), newer, "what the old coordinator says has no effect");
+}
+
+#[test]
+fn where_removal_leaves_no_tombstone_none_is_taken_over_with_a_table() {
+    for shared in [false, true] {
+        let mut config = config(1);
+        config.rules = Rules { removal_leaves_tombstone: false, ..Rules::default() };
+        let mut bench = Bench::new(config, flow("A"));
+        bench.lead_elsewhere(9, 200);
+        bench.connect();
+        bench.receive(9, accepted(1, version(200, 1), "A"));
+        let before = bench.node.table().clone();
+        let removed = status(5, ConnectionState::Removed, version(200, 20));
+        let mut after = StatusTable::clone(&before);
+        assert!(after.merge(&removed));
+        let passages = passages(shared, before.clone(), after);
+        let epoch = zeromaster_core::status::Epoch(200);
+        let changes = StatusChanges { epoch, statuses: vec![removed], passages };
+        bench.receive(9, Message::NodeStatusChanges(Arc::new(changes)));
+        assert_eq!(*bench.node.table(), before, "shared: {shared}");
+    }
 }

@@ -8,7 +8,7 @@ use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 /// How many names a part may have. A creation copies one part, if somebody still reads a list with it, and a list copies
-/// what the parts are called: for ten thousand children about as many names as parts. Up to this size there is one part.
+/// what the parts are called: for ten thousand children about as many names as parts. As long as there were never more, there is one part.
 const PART_MAX: usize = 128;
 
 /// Names in their order, each once.
