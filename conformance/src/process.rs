@@ -1,7 +1,7 @@
 //! A server's process in a directory of its own, of which nothing survives: neither when it is dropped, nor when the
 //! process that started it is killed.
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
@@ -88,9 +88,12 @@ impl Process {
         self.child.id()
     }
 
-    /// Stops it where it stands (SIGSTOP); its connections stay open and silent.
+    /// Stops it where it stands (SIGSTOP), and waits until it does; its connections stay open and silent.
     pub fn pause(&self) {
         signal(&self.child, Signal::STOP);
+        // The signal only asks for it: a thread on another processor goes on for a moment.
+        let stands = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let _ = waitid(WaitId::Pid(pid(&self.child)), stands);
     }
 
     /// Lets it go on (SIGCONT).
