@@ -4,6 +4,7 @@ mod links;
 
 use crate::plan::{DurationRange, NodeNumber, Protocol, Ratio};
 use crate::random::{Stream, Streams};
+pub(crate) use links::LinkPlace;
 use links::Links;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -154,7 +155,8 @@ impl Network {
             return Transmission::Once(LOOPBACK_LATENCY);
         }
         let link = Link { from, to };
-        let (number, latency) = self.links.next_message(link);
+        let place = self.links.place(link);
+        let (number, latency) = self.links.next_message(place, link);
         if self.disturbances.is_empty() {
             return Transmission::Once(latency);
         }
@@ -188,8 +190,27 @@ impl Network {
         if from == to {
             return Some(LOOPBACK_LATENCY);
         }
+        let place = self.place(from, to);
+        self.transmit_stream_at(place, from, to, protocol)
+    }
+
+    /// Where the link from one endpoint to another is remembered, for [`Network::transmit_stream_at`].
+    pub(crate) fn place(&mut self, from: Endpoint, to: Endpoint) -> LinkPlace {
+        self.links.place(Link { from, to })
+    }
+
+    /// As [`Network::transmit_stream`], between different endpoints, by one who knows the place of the link.
+    #[inline]
+    pub(crate) fn transmit_stream_at(
+        &mut self,
+        place: LinkPlace,
+        from: Endpoint,
+        to: Endpoint,
+        protocol: Protocol,
+    ) -> Option<Duration> {
+        debug_assert_ne!(from, to, "a message of a process to itself is on no link");
         let link = Link { from, to };
-        let (number, latency) = self.links.next_message(link);
+        let (number, latency) = self.links.next_message(place, link);
         if self.disturbances.is_empty() {
             return Some(latency);
         }

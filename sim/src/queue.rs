@@ -3,25 +3,29 @@
 
 use crate::time::SimTime;
 use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// Events by the time at which they happen and, at the same time, by the order in which they were pushed.
 ///
 /// Most of what a simulation waits for comes in order by itself: timers of one period, each set when the one before
-/// went off. Such events stand in lanes, which are joined at the back and left at the front, and only the first of each
-/// lane is in the heap. Which lane an event may join depends on how far ahead it is, so that one that is years away does
-/// not close the lane of those that are seconds away. An event that does not come after the last one of its lane is in
-/// no lane but in the heap. The order that comes out does not depend on which events found a lane.
+/// went off. Such events stand in lanes, which are joined at the back and left at the front. Which lane an event may
+/// join depends on how far ahead it is, so that one that is years away does not close the lane of those that are seconds
+/// away. An event that does not come after the last one of its lane is in no lane but in a heap; and so is what comes
+/// soon: mostly messages, each with a latency of its own. The order that comes out does not depend on where an event
+/// waited.
 ///
 /// The heap holds 16-byte keys; the events lie still in their lanes and in numbered slots, and room is used again, so
 /// that a queue that does not grow allocates nothing.
 #[derive(Clone, Debug)]
 pub struct EventQueue<E> {
-    /// The first event of each lane, and every event that is in no lane.
+    /// Every event that is in no lane.
     heap: BinaryHeap<Reverse<Key>>,
     /// By the number of bits of how far ahead an event was when it was pushed. As many as were needed so far.
     lanes: Vec<VecDeque<(Key, E)>>,
+    /// The key of the first event of each lane that is not empty, in no order; there are few.
+    firsts: Vec<Key>,
+    /// Which of them is the least.
+    least: usize,
     slots: Vec<Option<E>>,
     vacant: Vec<u32>,
     /// When the last event that was taken out happened.
@@ -37,6 +41,8 @@ impl<E> EventQueue<E> {
         EventQueue {
             heap: BinaryHeap::new(),
             lanes: Vec::new(),
+            firsts: Vec::new(),
+            least: 0,
             slots: Vec::new(),
             vacant: Vec::new(),
             now: SimTime::ZERO,
@@ -54,19 +60,23 @@ impl<E> EventQueue<E> {
         let sequence = self.pushed;
         self.pushed += 1;
         let lane = lane_of(self.now, time);
+        if lane < SOON {
+            self.push_into_heap(time, sequence, event);
+            return sequence;
+        }
         if self.lanes.len() <= lane {
             self.lanes.resize_with(lane + 1, VecDeque::new);
         }
         let key = Key::new(time, sequence, lane as u32);
         let lane = &mut self.lanes[lane];
         match lane.back() {
-            Some(&(last, _)) if last > key => {
-                let place = LANES as u32 + self.occupy(event);
-                self.heap.push(Reverse(Key::new(time, sequence, place)));
-            }
+            Some(&(last, _)) if last > key => self.push_into_heap(time, sequence, event),
             last => {
                 if last.is_none() {
-                    self.heap.push(Reverse(key));
+                    if self.firsts.get(self.least).is_none_or(|least| key < *least) {
+                        self.least = self.firsts.len();
+                    }
+                    self.firsts.push(key);
                 }
                 lane.push_back((key, event));
             }
@@ -81,36 +91,45 @@ impl<E> EventQueue<E> {
 
     /// Takes out the next event if it happens no later than `limit`.
     pub fn pop_until(&mut self, limit: SimTime) -> Option<(SimTime, u64, E)> {
-        let mut first = self.heap.peek_mut()?;
-        let Reverse(key) = *first;
-        if key.time() > limit {
+        let in_heap = self.heap.peek().map_or(Key::NEVER, |Reverse(key)| *key);
+        let in_lane = self.firsts.get(self.least).copied().unwrap_or(Key::NEVER);
+        let key = in_heap.min(in_lane);
+        if key.time() > limit || key == Key::NEVER {
             return None;
         }
         self.now = key.time();
         self.popped += 1;
-        let event = match key.place().checked_sub(LANES as u32) {
-            None => {
-                let lane = &mut self.lanes[key.place() as usize];
-                let (_, event) =
-                    lane.pop_front().expect("a lane whose first event is in the heap is not empty");
-                match lane.front() {
-                    Some(&(next, _)) => *first = Reverse(next),
-                    None => drop(PeekMut::pop(first)),
-                }
-                event
-            }
-            Some(slot) => {
-                PeekMut::pop(first);
-                self.vacate(slot)
-            }
+        let event = if in_heap < in_lane {
+            self.heap.pop();
+            self.vacate(key.place() - LANES as u32)
+        } else {
+            self.leave_lane(key.place() as usize)
         };
         Some((key.time(), key.sequence(), event))
+    }
+
+    /// Takes the first event out of the lane whose first event is the least.
+    #[inline]
+    fn leave_lane(&mut self, lane: usize) -> E {
+        let lane = &mut self.lanes[lane];
+        let (_, event) = lane.pop_front().expect("a lane whose first event is known is not empty");
+        match lane.front() {
+            Some(&(next, _)) => self.firsts[self.least] = next,
+            None => {
+                self.firsts.swap_remove(self.least);
+            }
+        }
+        let indices = 0..self.firsts.len();
+        self.least = indices.min_by_key(|index| self.firsts[*index]).unwrap_or(0);
+        event
     }
 
     /// When the next event happens.
     #[must_use]
     pub fn peek_time(&self) -> Option<SimTime> {
-        self.heap.peek().map(|Reverse(key)| key.time())
+        let in_heap = self.heap.peek().map(|Reverse(key)| *key);
+        let first = in_heap.into_iter().chain(self.firsts.iter().copied()).min();
+        first.map(Key::time)
     }
 
     /// How many events are waiting.
@@ -122,7 +141,13 @@ impl<E> EventQueue<E> {
     /// Whether no event is waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.len() == 0
+    }
+
+    #[inline]
+    fn push_into_heap(&mut self, time: SimTime, sequence: u64, event: E) {
+        let place = LANES as u32 + self.occupy(event);
+        self.heap.push(Reverse(Key::new(time, sequence, place)));
     }
 
     fn occupy(&mut self, event: E) -> u32 {
@@ -160,6 +185,9 @@ fn lane_of(now: SimTime, time: SimTime) -> usize {
 /// Distances have no bits to 64.
 const LANES: usize = 65;
 
+/// What is fewer bits ahead than this, 65 ms, stands in no lane: nearly all of it comes out of order.
+const SOON: usize = 17;
+
 /// How many events may wait in no lane at once: more than a thousand for each of ten thousand nodes. A queue that
 /// fills up has stopped making progress.
 const SLOTS_MAX: u64 = (1 << PLACE_BITS) - LANES as u64;
@@ -177,6 +205,9 @@ const _: () = assert!(u64::BITS + SEQUENCE_BITS + PLACE_BITS == u128::BITS);
 struct Key(u128);
 
 impl Key {
+    /// Behind every event: the sequence numbers end before.
+    const NEVER: Key = Key(u128::MAX);
+
     fn new(time: SimTime, sequence: u64, place: u32) -> Self {
         assert!(sequence < SEQUENCE_MAX, "at most {SEQUENCE_MAX} events happen in one simulation");
         Key(u128::from(time.as_micros()) << 64 | u128::from(sequence) << PLACE_BITS | u128::from(place))
@@ -263,7 +294,7 @@ mod tests {
             let (time, _, node) = queue.pop().expect("every timer is set again");
             queue.push(SimTime(time.as_micros() + 5_000_000), node);
         }
-        assert_eq!((queue.len(), queue.heap.len(), queue.slots.len()), (100, 1, 0));
+        assert_eq!((queue.len(), queue.heap.len(), queue.firsts.len()), (100, 0, 1));
     }
 
     #[test]
@@ -272,7 +303,7 @@ mod tests {
         (0..100).for_each(|time| {
             queue.push(SimTime(4_000_000 + time), 0);
         });
-        assert_eq!((queue.heap.len(), queue.slots.len()), (4, 0));
+        assert_eq!((queue.heap.len(), queue.firsts.len()), (0, 4));
     }
 
     #[test]
@@ -322,7 +353,7 @@ mod tests {
             drop((queue.pop(), queue.pop()));
             assert_eq!((std::rc::Rc::strong_count(&event), queue.len()), (1, 0));
         }
-        assert_eq!(queue.slots.len(), 1);
+        assert_eq!(queue.slots.len(), 2);
     }
 
     /// How far from the last event that was taken out the next one is put.

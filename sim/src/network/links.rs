@@ -1,5 +1,5 @@
-//! What each directed link remembers: how many messages it has carried, and how long the next few will take. A link is
-//! found by its two ends in a table of hashes: nothing ever walks through the links, so they need no order.
+//! What each link remembers: how many messages it has carried in each direction, and how long the next few will take. A
+//! link is found by its two ends in a table of hashes: nothing ever walks through the links, so they need no order.
 
 use super::{Endpoint, LATENCY, Link};
 use crate::plan::{DurationRange, NodeNumber};
@@ -15,19 +15,43 @@ pub(super) struct Links {
     min: u64,
     width: u64,
     batches: Batches,
-    states: Vec<LinkState>,
-    /// For each hash, the link in `states` that has it, or the next place behind that is `FREE`; at least a quarter
+    pairs: Vec<Pair>,
+    /// For each hash, the pair in `pairs` that has it, or the next place behind that is `FREE`; at least a quarter
     /// are. The number of places is a power of two, or 0 before the first link.
     places: Vec<u32>,
 }
 
-/// What one link remembers, in one line of a processor's cache: in a large cluster that is mostly what a message costs.
+/// Where the memory of one direction of a link is. It stays there, so that who sends on it often need not search.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LinkPlace {
+    pair: u32,
+    /// Whether it leads from the end with the greater code to the one with the lesser.
+    back: bool,
+}
+
+impl LinkPlace {
+    /// The same link in the other direction.
+    pub(crate) fn reverse(self) -> LinkPlace {
+        LinkPlace { back: !self.back, ..self }
+    }
+}
+
+/// Both directions of a link, in two lines of a processor's cache that are fetched together: who is asked answers, and
+/// in a large cluster a message costs mostly what it is to fetch these.
 #[derive(Clone, Debug)]
-#[repr(align(64))]
-struct LinkState {
+#[repr(C, align(128))]
+struct Pair {
+    /// The lesser code first.
     ends: [u32; 2],
+    forth: Direction,
+    back: Direction,
+}
+
+/// What one direction of a link remembers.
+#[derive(Clone, Debug)]
+struct Direction {
     messages: u64,
-    /// Where in the link's stream the next draw is.
+    /// Where in the stream of this direction the next draw is.
     position: u64,
     /// How much longer than the least latency the messages of this batch take, in microseconds: each in one of these, or
     /// the lower and the upper half of each in two.
@@ -37,7 +61,7 @@ struct LinkState {
 /// As many as have room. The generator makes 32 values at once.
 const BATCH: usize = 20;
 const WIDE_BATCH: usize = BATCH / 2;
-const _: () = assert!(size_of::<LinkState>() == 64);
+const _: () = assert!(size_of::<Direction>() == 56 && size_of::<Pair>() == 128);
 
 /// How many latencies are drawn together. It does not matter for what is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +87,24 @@ impl Links {
             0x1_0000..=0xffff_ffff => Batches::Wide,
             _ => Batches::None,
         };
-        Links { streams, min, width, batches, states: Vec::new(), places: Vec::new() }
+        Links { streams, min, width, batches, pairs: Vec::new(), places: Vec::new() }
     }
 
-    /// The number of the next message on a link, counted from 0, and its undisturbed latency.
+    /// Where the link is remembered, from now on if it was not before.
     #[inline]
-    pub(super) fn next_message(&mut self, link: Link) -> (u64, Duration) {
-        let ends = [code(link.from), code(link.to)];
-        let index = self.find(ends).unwrap_or_else(|| self.insert(ends));
-        let state = &mut self.states[index];
+    pub(super) fn place(&mut self, link: Link) -> LinkPlace {
+        let [from, to] = [code(link.from), code(link.to)];
+        let ends = [from.min(to), from.max(to)];
+        let pair = self.find(ends).unwrap_or_else(|| self.insert(ends));
+        LinkPlace { pair, back: from > to }
+    }
+
+    /// The number of the next message on the link that is remembered at `place`, counted from 0, and its undisturbed
+    /// latency.
+    #[inline]
+    pub(super) fn next_message(&mut self, place: LinkPlace, link: Link) -> (u64, Duration) {
+        let pair = &mut self.pairs[place.pair as usize];
+        let state = if place.back { &mut pair.back } else { &mut pair.forth };
         let number = state.messages;
         state.messages += 1;
         let longer = match self.batches {
@@ -99,51 +132,55 @@ impl Links {
     }
 
     #[inline]
-    fn find(&self, ends: [u32; 2]) -> Option<usize> {
+    fn find(&self, ends: [u32; 2]) -> Option<u32> {
         let mut place = self.first_place(ends);
         loop {
-            let link = *self.places.get(place)?;
-            if self.states.get(link as usize)?.ends == ends {
-                return Some(link as usize);
+            let pair = *self.places.get(place)?;
+            if self.pairs.get(pair as usize)?.ends == ends {
+                return Some(pair);
             }
             place = (place + 1) & (self.places.len() - 1);
         }
     }
 
-    /// Where the search for a link begins: the upper bits of a product, in which all bits of both ends count.
+    /// Where the search for a link begins. Links that share their lesser end begin at different places, and so do those
+    /// that share their greater end: what is odd has an inverse modulo a power of two.
     #[inline]
-    fn first_place(&self, [from, to]: [u32; 2]) -> usize {
-        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let hash = (u64::from(from) << 32 | u64::from(to)).wrapping_mul(ODD);
-        (hash ^ hash >> 32).wrapping_mul(ODD) as usize >> 32 & self.places.len().wrapping_sub(1)
+    fn first_place(&self, [one, other]: [u32; 2]) -> usize {
+        const ODD: [u32; 2] = [0x9e37_79b9, 0xc2b2_ae35];
+        let hash = one.wrapping_mul(ODD[0]).wrapping_add(other.wrapping_mul(ODD[1]));
+        hash as usize & self.places.len().wrapping_sub(1)
     }
 
     #[cold]
-    fn insert(&mut self, ends: [u32; 2]) -> usize {
-        let link = self.states.len();
-        self.states.push(LinkState { ends, messages: 0, position: 0, batch: [0; BATCH] });
-        if self.states.len() * 4 > self.places.len() * 3 {
+    fn insert(&mut self, ends: [u32; 2]) -> u32 {
+        let pair = self.pairs.len();
+        let unused = || Direction { messages: 0, position: 0, batch: [0; BATCH] };
+        self.pairs.push(Pair { ends, forth: unused(), back: unused() });
+        if self.pairs.len() * 4 > self.places.len() * 3 {
             let places = (self.places.len() * 2).max(PLACES_MIN);
             self.places.clear();
             self.places.resize(places, FREE);
-            (0..=link).for_each(|link| self.settle(link));
-        } else {
-            self.settle(link);
+            (0..pair).for_each(|pair| {
+                self.settle(pair);
+            });
         }
-        link
+        self.settle(pair)
     }
 
-    /// Puts a link into the first free place from where the search for it begins.
-    fn settle(&mut self, link: usize) {
-        let mut place = self.first_place(self.states[link].ends);
+    /// Puts a pair into the first free place from where the search for it begins.
+    fn settle(&mut self, pair: usize) -> u32 {
+        let mut place = self.first_place(self.pairs[pair].ends);
         while self.places[place] != FREE {
             place = (place + 1) & (self.places.len() - 1);
         }
-        self.places[place] = u32::try_from(link).expect("fewer than 2^32 links");
+        let pair = u32::try_from(pair).expect("fewer than 2^32 links");
+        self.places[place] = pair;
+        pair
     }
 }
 
-impl LinkState {
+impl Direction {
     #[inline(never)]
     fn refill_wide(&mut self, link: Link, streams: Streams, width: u64) {
         let drawn: [u32; WIDE_BATCH] = self.draw(link, streams, |stream| stream.between(0, width) as u32);
@@ -198,6 +235,11 @@ mod tests {
         Links::new(STREAMS, range)
     }
 
+    fn next_message(links: &mut Links, link: Link) -> (u64, Duration) {
+        let place = links.place(link);
+        links.next_message(place, link)
+    }
+
     fn star(nodes: u32) -> impl Iterator<Item = Link> {
         let centres = [Endpoint::Node(NodeNumber(1)), Endpoint::ZooKeeper(1), Endpoint::ZooKeeper(2)];
         (2..=nodes).map(|node| Endpoint::Node(NodeNumber(node))).flat_map(move |node| {
@@ -218,12 +260,12 @@ mod tests {
                 let (number, stream) = model.entry(link).or_insert_with(start);
                 for _ in 0..messages {
                     let latency = Duration::from_micros(stream.between(min, max));
-                    assert_eq!(links.next_message(link), (*number, latency));
+                    assert_eq!(next_message(&mut links, link), (*number, latency));
                     *number += 1;
                 }
             }
         }
-        assert_eq!(links.states.len(), model.len());
+        assert_eq!(links.pairs.len(), model.len() / 2);
     }
 
     #[test]
@@ -244,18 +286,46 @@ mod tests {
     }
 
     #[test]
+    fn a_place_remembers_its_own_direction_whatever_links_come_after_it() {
+        let mut links = links(1_000, 50_000);
+        let (one, other) = (Endpoint::Node(NodeNumber(7)), Endpoint::ZooKeeper(7));
+        let (link, back) = (Link { from: one, to: other }, Link { from: other, to: one });
+        let place = links.place(link);
+        assert_eq!((links.place(link), links.place(back)), (place, place.reverse()));
+        star(100).for_each(|link| {
+            links.place(link);
+        });
+        assert_eq!((links.place(link), links.place(back)), (place, place.reverse()));
+        let numbers = [(place, link), (place.reverse(), back), (place, link), (place.reverse(), back)]
+            .map(|(place, link)| links.next_message(place, link).0);
+        assert_eq!(numbers, [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn links_that_share_an_end_begin_at_different_places() {
+        for centre in [Endpoint::Node(NodeNumber(1)), Endpoint::ZooKeeper(3)] {
+            let mut links = links(1, 2);
+            (2..=3_000).for_each(|node| {
+                links.place(Link { from: Endpoint::Node(NodeNumber(node)), to: centre });
+            });
+            let begins = links.pairs.iter().map(|pair| links.first_place(pair.ends));
+            assert_eq!(begins.collect::<std::collections::BTreeSet<_>>().len(), 2_999);
+        }
+    }
+
+    #[test]
     fn the_links_of_a_star_hardly_collide() {
         let mut links = links(1, 2);
         star(5_000).for_each(|link| {
-            links.next_message(link);
+            next_message(&mut links, link);
         });
         let places = links.places.len();
         let beside = |&place: &usize| {
             let link = links.places[place];
-            let state = links.states.get(link as usize);
-            state.map_or(0, |state| place.wrapping_sub(links.first_place(state.ends)) & (places - 1))
+            let pair = links.pairs.get(link as usize);
+            pair.map_or(0, |pair| place.wrapping_sub(links.first_place(pair.ends)) & (places - 1))
         };
         let total: usize = (0..places).map(|place| beside(&place)).sum();
-        assert!(total < 2 * links.states.len(), "{total} places for {} links", links.states.len());
+        assert!(total < links.pairs.len(), "{total} places for {} pairs", links.pairs.len());
     }
 }

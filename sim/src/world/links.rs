@@ -4,7 +4,7 @@
 
 use super::process::Delivery;
 use super::{Event, World};
-use crate::network::Endpoint;
+use crate::network::{Endpoint, LinkPlace};
 use crate::plan::{NodeNumber, Protocol};
 use crate::time::SimTime;
 use std::time::Duration;
@@ -40,6 +40,8 @@ impl Lane {
 struct Link {
     node: NodeNumber,
     server: u32,
+    /// The way to the server.
+    place: LinkPlace,
     /// The server's machine has accepted it, and has not closed it.
     accepted: bool,
     to_server: Lane,
@@ -117,7 +119,9 @@ impl World<'_> {
     /// A client opens a connection to a server, which it counts from 0.
     pub(super) fn client_opens(&mut self, node: NodeNumber, connection: ConnectionId, server: u32) {
         let (to_server, to_client) = (Lane::default(), Lane::default());
-        let link = Link { node, server: server + 1, accepted: false, to_server, to_client };
+        let server = server + 1;
+        let place = self.network.place(Endpoint::Node(node), Endpoint::ZooKeeper(server));
+        let link = Link { node, server, place, accepted: false, to_server, to_client };
         self.links.insert(connection, link);
         if let Some(process) = &mut self.machine_mut(node).process {
             process.connections.push(connection);
@@ -131,7 +135,8 @@ impl World<'_> {
     fn arrival(&mut self, connection: ConnectionId, to_server: bool) -> Option<SimTime> {
         let link = self.links.get_mut(connection)?;
         let (from, to) = link.ends(to_server);
-        let latency = self.network.transmit_stream(from, to, Protocol::ZooKeeper);
+        let place = if to_server { link.place } else { link.place.reverse() };
+        let latency = self.network.transmit_stream_at(place, from, to, Protocol::ZooKeeper);
         link.lane(to_server).arrival(self.now, latency)
     }
 

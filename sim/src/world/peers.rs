@@ -3,7 +3,7 @@
 
 use super::links::Lane;
 use super::{Event, World};
-use crate::network::Endpoint;
+use crate::network::{Endpoint, LinkPlace};
 use crate::plan::Protocol;
 use crate::time::SimTime;
 use std::collections::BTreeSet;
@@ -19,6 +19,8 @@ struct PeerLane {
     lane: Lane,
     /// The sender has closed it, or knows that it is closed: it sends nothing more.
     ended: bool,
+    /// Once something was sent on it.
+    place: Option<LinkPlace>,
 }
 
 /// All links that there ever were, each direction apart. There are as many as servers have joined leaders.
@@ -120,8 +122,9 @@ impl World<'_> {
     /// When something sent now on this link arrives; `None` if never.
     fn peer_arrival(&mut self, way: Way) -> Option<SimTime> {
         let (from, to) = (Endpoint::ZooKeeper(way.0), Endpoint::ZooKeeper(way.1));
-        let PeerLane { lane, ended: false } = self.peers.lane(way) else { return None };
-        lane.arrival(self.now, self.network.transmit_stream(from, to, Protocol::Ensemble))
+        let PeerLane { lane, ended: false, place } = self.peers.lane(way) else { return None };
+        let place = *place.get_or_insert_with(|| self.network.place(from, to));
+        lane.arrival(self.now, self.network.transmit_stream_at(place, from, to, Protocol::Ensemble))
     }
 
     /// Whether what was sent on this link gets through at the moment of its arrival.
