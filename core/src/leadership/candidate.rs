@@ -60,9 +60,12 @@ impl State {
     }
 }
 
-/// One node's candidacy for one role.
+/// One node's candidacy for one role. What every step of the node looks at comes first, see [`Node`](crate::node::Node).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[repr(C)]
 pub(crate) struct Candidate {
+    wanted: bool,
+    state: State,
     role: Role,
     /// The parent of the candidates' znodes.
     path: Arc<str>,
@@ -74,8 +77,6 @@ pub(crate) struct Candidate {
     /// Counts the creates, so that each has a prefix of its own: what bears the prefix of the newest one was made in the
     /// present session, since a lost session makes the next create a new one.
     creates: u32,
-    wanted: bool,
-    state: State,
     /// The parent was not there, and was asked for.
     parent_missed: bool,
 }

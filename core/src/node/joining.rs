@@ -417,19 +417,35 @@ impl Node {
     fn send_heartbeat(&mut self, effects: &mut Effects) {
         let Some((epoch, address)) = self.finder.view().known() else { return };
         self.heartbeats += 1;
-        let heartbeat = Heartbeat {
-            epoch,
-            node: self.config.node.clone(),
-            incarnation: self.config.incarnation,
-            sequence: self.heartbeats,
-            reported: self.membership.clone(),
-            flow: self.flow.fingerprint.clone(),
-            inherited: self.inherited,
-            table: self.table.clone(),
-        };
         self.last_heartbeats.swap(0, 1);
         let [room, _] = &mut self.last_heartbeats;
-        effects.send(address, Message::Heartbeat(shared_again(room, heartbeat)));
+        let heartbeat = shared_again(
+            room,
+            || Heartbeat {
+                epoch,
+                node: self.config.node.clone(),
+                incarnation: self.config.incarnation,
+                sequence: self.heartbeats,
+                reported: self.membership.clone(),
+                flow: self.flow.fingerprint.clone(),
+                inherited: self.inherited,
+                table: self.table.clone(),
+            },
+            // Of what seldom changes from one heartbeat to the next, nothing is touched.
+            |last| {
+                (last.epoch, last.sequence, last.inherited) = (epoch, self.heartbeats, self.inherited);
+                if last.reported != self.membership {
+                    last.reported = self.membership.clone();
+                }
+                if !Arc::ptr_eq(&last.flow.0, &self.flow.fingerprint.0) {
+                    last.flow = self.flow.fingerprint.clone();
+                }
+                if !Arc::ptr_eq(&last.table, &self.table) {
+                    last.table = self.table.clone();
+                }
+            },
+        );
+        effects.send(address, Message::Heartbeat(heartbeat));
     }
 
     /// Somebody else coordinates now, or somebody at all: it hears from this node at once.
@@ -485,15 +501,15 @@ fn is_the_same_state(before: &Membership, after: &Membership) -> bool {
     }
 }
 
-/// Shares `value`, in the place of what was shared before if nobody reads that any more.
-fn shared_again<T>(room: &mut Option<Arc<T>>, value: T) -> Arc<T> {
+/// Shares what was shared before, renewed, if nobody reads that any more; otherwise something new.
+fn shared_again<T>(room: &mut Option<Arc<T>>, new: impl FnOnce() -> T, renew: impl FnOnce(&mut T)) -> Arc<T> {
     if let Some(before) = room
-        && let Some(place) = Arc::get_mut(before)
+        && let Some(unread) = Arc::get_mut(before)
     {
-        *place = value;
+        renew(unread);
         return before.clone();
     }
-    room.insert(Arc::new(value)).clone()
+    room.insert(Arc::new(new())).clone()
 }
 
 #[cfg(test)]
@@ -503,10 +519,11 @@ mod tests {
     #[test]
     fn what_somebody_still_reads_is_not_written_over() {
         let mut room = None;
-        let first = shared_again(&mut room, 1);
-        let second = shared_again(&mut room, 2);
+        let mut share = |value| shared_again(&mut room, || value, |last| *last = value);
+        let first = share(1);
+        let second = share(2);
         assert_eq!((*first, *second), (1, 2));
         drop(second);
-        assert_eq!((*shared_again(&mut room, 3), *first), (3, 1));
+        assert_eq!((*share(3), *first), (3, 1));
     }
 }

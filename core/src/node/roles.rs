@@ -6,11 +6,12 @@ use crate::coordinator::{Desk, Office};
 use crate::discovery::CoordinatorView;
 use crate::effect::Effects;
 use crate::event::{ClusterEvent, Resignation};
-use crate::leadership::{Named, Role};
+use crate::leadership::Role;
 use crate::message::Membership;
 use crate::rules::CoordinatorLookup;
 use crate::status::Epoch;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use core::time::Duration;
 
 /// How long a node that made room for a better candidate waits before it stands for election again.
@@ -23,7 +24,7 @@ impl Node {
             Role::ClusterCoordinator => (&self.coordinator_candidate, &self.coordinator_named),
             Role::PrimaryNode => (&self.primary_candidate, &self.primary_named),
         };
-        named.as_ref().map_or_else(|| candidate.leads(), Named::leads)
+        named.as_ref().map_or_else(|| candidate.leads(), |named| named.leads())
     }
 
     /// Whether what this node knows of its leadership is good enough to act on it now.
@@ -52,7 +53,8 @@ impl Node {
 
     /// Gives every role up whose lease has run out, before anything is done under it.
     pub(super) fn end_of_lease(&mut self, now: Instant, effects: &mut Effects) {
-        if !self.holds_lease(now) {
+        let holds_a_role = self.office.is_some() || self.primary.is_some();
+        if holds_a_role && !self.holds_lease(now) {
             self.leave_office(now, Resignation::LeaseEnded, effects);
             self.give_up_primary(Resignation::LeaseEnded, effects);
         }
@@ -208,15 +210,15 @@ impl Node {
             }
         }
         if self.primary.is_none()
-            && self.may_act(Role::PrimaryNode, now)
             && let Some(epoch) = primary
+            && self.may_act(Role::PrimaryNode, now)
         {
             self.primary = Some(epoch);
             effects.record(ClusterEvent::Elected { role: Role::PrimaryNode, epoch });
         }
         if self.office.is_none()
-            && self.may_act(Role::ClusterCoordinator, now)
             && let Some(epoch) = self.leads(Role::ClusterCoordinator)
+            && self.may_act(Role::ClusterCoordinator, now)
         {
             self.begin_office(now, epoch, effects);
         }
@@ -246,7 +248,7 @@ impl Node {
         match Office::begin(&mut desk, epoch, self.decided, elected.map(|(_, flow)| flow)) {
             Ok(office) => {
                 self.decided = office.decided();
-                self.office = Some(office);
+                self.office = Some(Box::new(office));
                 self.published = self.config.rules.coordinator_lookup == CoordinatorLookup::WellKnownZnode;
             }
             Err(reason) => {

@@ -30,14 +30,15 @@ const LEASE_WRITES: u32 = 16;
 
 /// An attached connection. The server answers in the order of asking, but authentication at once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[repr(C)]
 pub(super) struct Link {
     pub(super) connection: ConnectionId,
-    /// The answered writes on it.
-    pub(super) chain: Chain,
     last_sent: Duration,
+    unanswered: VecDeque<Unanswered>,
     lease_write: LeaseWrite,
     next_xid: i32,
-    unanswered: VecDeque<Unanswered>,
+    /// The answered writes on it.
+    pub(super) chain: Chain,
     unanswered_credentials: usize,
 }
 

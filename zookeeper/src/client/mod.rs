@@ -45,18 +45,19 @@ use watches::HeldWatches;
 
 /// The session a client holds.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[repr(C)]
 struct Held {
     id: SessionId,
-    password: Password,
     timeout: Duration,
-    /// From replies alone, as in Java: neither pongs nor events advance it.
-    last_zxid_seen: Zxid,
-    watches: HeldWatches,
-    lease_until: Duration,
     /// When something was last heard from a server, be it that it accepted a connection.
     heard_at: Duration,
     /// Since when the session is without a connection.
     suspended_at: Option<Duration>,
+    lease_until: Duration,
+    /// From replies alone, as in Java: neither pongs nor events advance it.
+    last_zxid_seen: Zxid,
+    watches: HeldWatches,
+    password: Password,
 }
 
 /// How far the client has come with its current connection.
@@ -86,18 +87,21 @@ struct Waiting {
 }
 
 /// A client.
+// What pings need stands together: where there are thousands of clients, a step costs mostly the lines of memory that it
+// touches.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[repr(C)]
 pub struct Client {
+    /// Whether the lease is kept up by writes.
+    holds_lease: bool,
+    phase: Phase,
+    held: Option<Held>,
     config: ClientConfig,
     next_connection: u64,
     /// Of the last connection asked for.
     server: u32,
     route: Route,
-    phase: Phase,
-    held: Option<Held>,
     waiting: VecDeque<Waiting>,
-    /// Whether the lease is kept up by writes.
-    holds_lease: bool,
 }
 
 impl Client {
