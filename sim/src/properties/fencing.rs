@@ -1,8 +1,7 @@
 //! What is over stays over.
 
+use super::by_node::ByNode;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
-use crate::plan::NodeNumber;
-use std::collections::BTreeMap;
 use zeromaster_core::effect::Effect;
 use zeromaster_core::status::Epoch;
 
@@ -10,7 +9,7 @@ use zeromaster_core::status::Epoch;
 #[derive(Debug, Default)]
 pub(super) struct StaleCoordinatorHasNoEffect {
     /// The latest term of which each process has taken a message in.
-    latest: BTreeMap<NodeNumber, Epoch>,
+    latest: ByNode<Epoch>,
 }
 
 impl Property for StaleCoordinatorHasNoEffect {
@@ -28,7 +27,7 @@ impl Property for StaleCoordinatorHasNoEffect {
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let Stimulus::FromCoordinator { name, epoch } = step.stimulus else { return None };
-        let latest = self.latest.entry(step.node).or_default();
+        let latest = self.latest.get_or_insert(step.node, Epoch::default);
         if epoch >= *latest {
             *latest = epoch;
             return None;
@@ -51,7 +50,7 @@ impl Property for StaleCoordinatorHasNoEffect {
 
     fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
         if let Incident::Ended { node } = incident {
-            self.latest.remove(node);
+            self.latest.remove(*node);
         }
     }
 }

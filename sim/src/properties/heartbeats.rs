@@ -1,10 +1,11 @@
 //! Silence: noticed when it lasts, and not before.
 
+use super::by_node::ById;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
 use crate::plan::NodeNumber;
 use crate::words::name;
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::{Incarnation, NodeId};
@@ -19,7 +20,7 @@ struct Term {
     began: Instant,
     /// When it began to decide.
     opened: Instant,
-    heard: BTreeMap<NodeId, Heard>,
+    heard: ById<Heard>,
     /// When the coordinator was away, and for how long: until when on its own clock.
     absences: Vec<(Instant, Duration)>,
     slowed: bool,
@@ -31,7 +32,9 @@ struct Heard {
     /// Its newest heartbeat: of which run, and its number.
     newest: Option<(Incarnation, u64)>,
     /// When each run was last heard, or last changed, on the coordinator's own clock.
-    runs: Vec<(Incarnation, Instant)>,
+    runs: SmallVec<[(Incarnation, Instant); 1]>,
+    /// When the coordinator changed its state last.
+    changed: Instant,
 }
 
 impl Heard {
@@ -65,7 +68,7 @@ impl Terms {
         if !held || taken_up_again {
             let (began, opened) = (step.local, step.local);
             let term =
-                Term { epoch, began, opened, heard: BTreeMap::new(), absences: Vec::new(), slowed: false };
+                Term { epoch, began, opened, heard: ById::default(), absences: Vec::new(), slowed: false };
             self.of.insert(step.node, term);
         }
         let term = self.of.get_mut(&step.node)?;
@@ -76,7 +79,7 @@ impl Terms {
         if let Stimulus::Heartbeat { node, incarnation, epoch, sequence } = step.stimulus
             && epoch == term.epoch
         {
-            let heard = term.heard.entry(node).or_default();
+            let heard = term.heard.get_or_default(node);
             if heard.newest < Some((incarnation, sequence)) {
                 heard.newest = Some((incarnation, sequence));
                 heard.note(incarnation, step.local);
@@ -108,9 +111,15 @@ impl Terms {
 
 impl Term {
     fn last_heard(&self, node: NodeId, incarnation: Incarnation) -> Instant {
-        let runs = self.heard.get(&node).into_iter().flat_map(|heard| &heard.runs);
-        let at = runs.filter(|(run, _)| *run == incarnation).map(|(_, at)| *at).next();
+        let runs = self.heard.get(node).map_or(&[][..], |heard| &heard.runs);
+        let at = runs.iter().find(|(run, _)| *run == incarnation).map(|(_, at)| *at);
         at.unwrap_or(Instant::ZERO).max(self.began)
+    }
+
+    /// As [`Term::last_heard`], where any change of the node counts, and that the coordinator began to decide.
+    fn last_sign(&self, node: NodeId, incarnation: Incarnation) -> Instant {
+        let changed = self.heard.get(node).map_or(Instant::ZERO, |heard| heard.changed);
+        self.last_heard(node, incarnation).max(changed).max(self.opened)
     }
 
     /// How long the coordinator was away since then. `certain`: only what it must have noticed, which is an absence
@@ -169,7 +178,7 @@ impl Property for NoFalseExpiry {
                     ));
                 }
             } else if before.as_ref().is_none_or(|before| before.state != after.state) {
-                term.heard.entry(node).or_default().note(incarnation, local);
+                term.heard.get_or_default(node).note(incarnation, local);
             }
         }
         early.and_then(Finding::new)
@@ -184,8 +193,6 @@ impl Property for NoFalseExpiry {
 #[derive(Debug, Default)]
 pub(super) struct SilenceDetectedInTime {
     terms: Terms,
-    /// When each node that a coordinator calls CONNECTED or CONNECTING became so there.
-    since: BTreeMap<(NodeNumber, NodeId), Instant>,
 }
 
 impl Property for SilenceDetectedInTime {
@@ -203,14 +210,10 @@ impl Property for SilenceDetectedInTime {
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let local = step.local;
-        if self.terms.note(step).is_none() {
-            self.since.retain(|(node, _), _| *node != step.node);
-            return None;
-        }
+        let term = self.terms.note(step)?;
         for event in step.events() {
             if let ClusterEvent::Transition { after, .. } = event {
-                self.since.insert((step.node, after.node.id), local);
+                term.heard.get_or_default(after.node.id).changed = step.local;
             }
         }
         None
@@ -218,9 +221,6 @@ impl Property for SilenceDetectedInTime {
 
     fn happened(&mut self, incident: &Incident, cluster: &Cluster<'_>) {
         self.terms.happened(incident, cluster);
-        if let Incident::Ended { node: ended } = incident {
-            self.since.retain(|(node, _), _| node != ended);
-        }
     }
 
     /// Looks at every coordinator's table, once in an interval.
@@ -235,8 +235,7 @@ impl Property for SilenceDetectedInTime {
             if running.node.decides(local).is_none() {
                 continue;
             }
-            let table: &Arc<_> = running.node.table();
-            for status in table.iter() {
+            for status in running.node.table().iter() {
                 let waits = match status.state {
                     ConnectionState::Connected { .. } | ConnectionState::Connecting { .. } => true,
                     ConnectionState::Disconnecting
@@ -245,10 +244,12 @@ impl Property for SilenceDetectedInTime {
                     | ConnectionState::Offloaded
                     | ConnectionState::Removed => false,
                 };
-                let changed = self.since.get(&(*number, status.node.id)).copied().unwrap_or(Instant::ZERO);
-                let heard = term.last_heard(status.node.id, status.incarnation).max(changed).max(term.opened);
+                let heard = term.last_sign(status.node.id, status.incarnation);
+                if !waits || local.since(heard) <= allowed {
+                    continue;
+                }
                 let silent = local.since(heard).saturating_sub(term.away_since(heard, interval, false));
-                if waits && silent > allowed {
+                if silent > allowed {
                     return Finding::new(format!(
                         "{number} still calls {} {} after {silent:?} of silence, {allowed:?} are allowed",
                         name(&status.node),

@@ -1,6 +1,7 @@
 //! What must hold. Each property is a file of its own with its promise in one sentence; they look at the cluster and
 //! never touch it.
 
+mod by_node;
 mod coordinator;
 mod elections;
 mod exclusion;

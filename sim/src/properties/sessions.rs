@@ -1,7 +1,9 @@
 //! What ZooKeeper promises its clients about their sessions.
 
+use super::by_node::ByNode;
 use super::{Cluster, Finding, Heard, Incident, Interest, Property, ServerStep};
 use crate::plan::NodeNumber;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use zeromaster_zookeeper::server::peer::PeerMessage;
@@ -92,7 +94,7 @@ pub(super) struct NoSessionExpiresEarly {
     attached: BTreeMap<ConnectionId, (u32, SessionId)>,
     timeouts: BTreeMap<SessionId, Duration>,
     /// When each server last heard of a session, on its own clock.
-    heard: BTreeMap<SessionId, Vec<(u32, Duration)>>,
+    heard: BTreeMap<SessionId, SmallVec<[(u32, Duration); 2]>>,
     /// Since when each server leads; none does that stands alone.
     leads: BTreeMap<u32, Option<Duration>>,
     /// Sessions that a fault has expired.
@@ -214,7 +216,7 @@ impl Property for NoSessionExpiresEarly {
 #[derive(Debug, Default)]
 pub(super) struct NoClientGoesBack {
     /// The session of each running client, and the newest transaction that a reply has named to it.
-    seen: BTreeMap<NodeNumber, (SessionId, Zxid)>,
+    seen: ByNode<(SessionId, Zxid)>,
 }
 
 impl Property for NoClientGoesBack {
@@ -234,14 +236,14 @@ impl Property for NoClientGoesBack {
     fn told(&mut self, node: NodeNumber, message: &ServerMessage, _cluster: &Cluster<'_>) -> Option<Finding> {
         match message {
             ServerMessage::Connected { session, .. } => {
-                let seen = self.seen.entry(node).or_insert((*session, Zxid(0)));
+                let seen = self.seen.get_or_insert(node, || (*session, Zxid(0)));
                 if seen.0 != *session {
                     *seen = (*session, Zxid(0));
                 }
                 None
             }
             ServerMessage::Reply { zxid, .. } => {
-                let (session, newest) = self.seen.get_mut(&node)?;
+                let (session, newest) = self.seen.get_mut(node)?;
                 if *zxid < *newest {
                     let text = format!(
                         "{node} is told of {zxid} in session {session}, after it was told of {newest}"
@@ -260,7 +262,7 @@ impl Property for NoClientGoesBack {
 
     fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
         if let Incident::Ended { node } = incident {
-            self.seen.remove(node);
+            self.seen.remove(*node);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The ZooKeeper client in each node's process: what it is given, what it says, and what the node hears of it.
 
-use super::{Event, World, adapter};
+use super::{Event, World, adapter, micros_up};
 use crate::plan::NodeNumber;
 use crate::random::Streams;
 use crate::scenario::Scenario;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use zeromaster_core::coordination::CoordinationEvent;
 use zeromaster_core::identity::Incarnation;
 use zeromaster_core::time::Instant;
-use zeromaster_zookeeper::{ClientConfig, ClientInput, ClientOutput, LeaseRule, SessionState};
+use zeromaster_zookeeper::{Client, ClientConfig, ClientInput, ClientOutput, LeaseRule, SessionState};
 
 impl World<'_> {
     pub(super) fn client_config(&self, node: NodeNumber, incarnation: Incarnation) -> ClientConfig {
@@ -35,7 +35,7 @@ impl World<'_> {
         let mut outputs = std::mem::take(&mut self.client_outputs);
         let Some(process) = &mut self.machine_mut(node).process else { return };
         process.client.handle(local, input, &mut outputs);
-        process.client_due = process.client.next_deadline();
+        process.client_due = client_due(&process.client);
         for output in outputs.drain(..) {
             self.client_says(node, output);
         }
@@ -99,6 +99,11 @@ impl World<'_> {
             self.queue.push(now, Event::Hears { node, incarnation, event });
         }
     }
+}
+
+/// When the client wants to be woken.
+pub(super) fn client_due(client: &Client) -> Option<Instant> {
+    client.next_deadline().map(|at| Instant::from_micros(micros_up(at)))
 }
 
 /// What the client in the `incarnation`th process of `node` is configured with. With one server everything is as

@@ -1,7 +1,7 @@
 //! What the plan does to the world, and how it is undone.
 
 use super::World;
-use super::process::{Delivery, Machine, Pause};
+use super::process::{Machine, Pause};
 use crate::network::{Disturbance, DisturbanceId, Endpoint, LinkSet};
 use crate::plan::{Action, Cut, Direction, Disk, NodeNumber, OperatorAction, Protocol, Selector};
 use crate::properties::Incident;
@@ -57,7 +57,7 @@ impl World<'_> {
                 Endpoint::ZooKeeper(server) => world.crash_server(server),
             }),
             Action::Stop { node } => {
-                self.each_node(step, *node, |world, node| world.deliver(node, Delivery::Node(Input::Stop)));
+                self.each_node(step, *node, |world, node| world.deliver_to_node(node, Input::Stop));
             }
             Action::Start { node } => self.each(step, *node, Self::start_machine),
             Action::Restart { node } => self.each(step, *node, |world, machine| {
@@ -387,7 +387,7 @@ impl World<'_> {
         let number = RequestId(self.requests);
         self.asked.insert(number, format!("{} {target}", action.word()));
         self.happened(&Incident::Requested { id: number, request });
-        self.deliver(at, Delivery::Node(Input::Requested { id: number, request }));
+        self.deliver_to_node(at, Input::Requested { id: number, request });
     }
 }
 

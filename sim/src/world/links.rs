@@ -2,11 +2,11 @@
 //! one message of a connection has broken that connection: nothing later arrives on it in that direction, and both
 //! sides find out by silence.
 
-use super::process::Delivery;
 use super::{Event, World};
 use crate::network::{Endpoint, LinkPlace};
 use crate::plan::{NodeNumber, Protocol};
 use crate::time::SimTime;
+use smallvec::SmallVec;
 use std::time::Duration;
 use zeromaster_core::identity::Incarnation;
 use zeromaster_zookeeper::{ClientInput, ClientMessage, ConnectionId, ServerInput, ServerMessage};
@@ -38,20 +38,27 @@ impl Lane {
 
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    node: NodeNumber,
+    connection: ConnectionId,
     server: u32,
     /// The way to the server.
     place: LinkPlace,
     /// The server's machine has accepted it, and has not closed it.
     accepted: bool,
+    /// The process that opened it runs, and has not closed it.
+    held: bool,
     to_server: Lane,
     to_client: Lane,
 }
 
 impl Link {
+    /// Whose client opened it.
+    fn node(&self) -> NodeNumber {
+        Links::node_of(self.connection)
+    }
+
     /// Who sends and who receives.
     fn ends(&self, to_server: bool) -> (Endpoint, Endpoint) {
-        let (node, server) = (Endpoint::Node(self.node), Endpoint::ZooKeeper(self.server));
+        let (node, server) = (Endpoint::Node(self.node()), Endpoint::ZooKeeper(self.server));
         if to_server { (node, server) } else { (server, node) }
     }
 
@@ -63,13 +70,13 @@ impl Link {
 /// All connections that one of the two sides still knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Links {
-    /// Those of each node, the oldest first; seldom more than one.
-    of: Vec<Vec<(ConnectionId, Link)>>,
+    /// Those of each node, the oldest first; seldom more than one, so the first is found without another step.
+    of: Vec<SmallVec<[Link; 1]>>,
 }
 
 impl Links {
     pub(super) fn new(nodes: u32) -> Self {
-        Links { of: (0..nodes).map(|_| Vec::new()).collect() }
+        Links { of: (0..nodes).map(|_| SmallVec::new()).collect() }
     }
 
     /// The number from which the client in the `incarnation`th process on `node` counts its connections.
@@ -82,32 +89,30 @@ impl Links {
         NodeNumber((connection.0 >> NODE_SHIFT) as u32)
     }
 
-    fn of_node(&mut self, connection: ConnectionId) -> &mut Vec<(ConnectionId, Link)> {
+    fn of_node(&mut self, connection: ConnectionId) -> &mut SmallVec<[Link; 1]> {
         &mut self.of[(connection.0 >> NODE_SHIFT) as usize - 1]
     }
 
-    fn insert(&mut self, connection: ConnectionId, link: Link) {
-        self.of_node(connection).push((connection, link));
-    }
-
-    fn get(&self, connection: ConnectionId) -> Option<&Link> {
-        let links = &self.of[(connection.0 >> NODE_SHIFT) as usize - 1];
-        links.iter().find(|(known, _)| *known == connection).map(|(_, link)| link)
+    fn insert(&mut self, link: Link) {
+        self.of_node(link.connection).push(link);
     }
 
     fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
-        let links = self.of_node(connection);
-        links.iter_mut().find(|(known, _)| *known == connection).map(|(_, link)| link)
+        self.of_node(connection).iter_mut().find(|link| link.connection == connection)
     }
 
-    fn remove(&mut self, connection: ConnectionId) -> Option<Link> {
-        let links = self.of_node(connection);
-        let index = links.iter().position(|(known, _)| *known == connection)?;
-        Some(links.remove(index).1)
+    fn remove(&mut self, connection: ConnectionId) {
+        self.of_node(connection).retain(|link| link.connection != connection);
+    }
+
+    /// The connections that the process on `node` holds, the oldest first.
+    pub(super) fn held_by(&self, node: NodeNumber) -> Vec<ConnectionId> {
+        let held = self.of[node.0 as usize - 1].iter().filter(|link| link.held);
+        held.map(|link| link.connection).collect()
     }
 
     /// Every connection, by node, the oldest first.
-    fn iter(&self) -> impl Iterator<Item = &(ConnectionId, Link)> {
+    fn iter(&self) -> impl Iterator<Item = &Link> {
         self.of.iter().flatten()
     }
 }
@@ -121,11 +126,8 @@ impl World<'_> {
         let (to_server, to_client) = (Lane::default(), Lane::default());
         let server = server + 1;
         let place = self.network.place(Endpoint::Node(node), Endpoint::ZooKeeper(server));
-        let link = Link { node, server, place, accepted: false, to_server, to_client };
-        self.links.insert(connection, link);
-        if let Some(process) = &mut self.machine_mut(node).process {
-            process.connections.push(connection);
-        }
+        let (accepted, held) = (false, true);
+        self.links.insert(Link { connection, server, place, accepted, held, to_server, to_client });
         if let Some(at) = self.arrival(connection, true) {
             self.queue.push(at, Event::Opening { connection });
         }
@@ -165,16 +167,16 @@ impl World<'_> {
     }
 
     pub(super) fn connection_answered(&mut self, connection: ConnectionId, accepted: bool) {
-        if let Some(node) = self.gets_through(connection, false).map(|link| link.node) {
-            let input = if accepted {
-                ClientInput::Opened { connection }
-            } else {
-                ClientInput::OpenFailed { connection }
-            };
-            self.reaches_process(node, connection, input);
+        let input = if accepted {
+            ClientInput::Opened { connection }
+        } else {
+            ClientInput::OpenFailed { connection }
+        };
+        if let Some(node) = self.reaches_holder(connection) {
+            self.deliver_to_client(node, input);
         }
         if !accepted {
-            self.forget(connection);
+            self.links.remove(connection);
         }
     }
 
@@ -188,9 +190,8 @@ impl World<'_> {
         if let Some(at) = self.arrival(connection, true) {
             self.queue.push(at, Event::ClosedByClient { connection });
         }
-        let Some(node) = self.links.get(connection).map(|link| link.node) else { return };
-        if let Some(process) = &mut self.machine_mut(node).process {
-            process.connections.retain(|known| *known != connection);
+        if let Some(link) = self.links.get_mut(connection) {
+            link.held = false;
         }
     }
 
@@ -225,44 +226,34 @@ impl World<'_> {
     /// The process of `server` has died: every connection to it is closed.
     pub(super) fn connections_end_with(&mut self, server: u32) {
         let links = self.links.iter();
-        let ended: Vec<ConnectionId> = links
-            .filter(|(_, link)| link.server == server && link.accepted)
-            .map(|(connection, _)| *connection)
-            .collect();
+        let ended: Vec<ConnectionId> =
+            links.filter(|link| link.server == server && link.accepted).map(|link| link.connection).collect();
         for connection in ended {
             self.server_closes(connection);
         }
     }
 
     pub(super) fn reaches_client(&mut self, connection: ConnectionId, message: ServerMessage) {
-        if let Some(node) = self.gets_through(connection, false).map(|link| link.node) {
-            self.reaches_process(node, connection, ClientInput::Message { connection, message });
+        if let Some(node) = self.reaches_holder(connection) {
+            self.observe_told(node, &message);
+            self.deliver_to_client(node, ClientInput::Message { connection, message });
         }
     }
 
     pub(super) fn closed_by_server(&mut self, connection: ConnectionId) {
-        if let Some(node) = self.gets_through(connection, false).map(|link| link.node) {
-            self.reaches_process(node, connection, ClientInput::Closed { connection });
-            self.forget(connection);
+        if self.gets_through(connection, false).is_none() {
+            return;
         }
+        if let Some(node) = self.reaches_holder(connection) {
+            self.deliver_to_client(node, ClientInput::Closed { connection });
+        }
+        self.links.remove(connection);
     }
 
-    fn forget(&mut self, connection: ConnectionId) {
-        if let Some(link) = self.links.remove(connection)
-            && let Some(process) = &mut self.machine_mut(link.node).process
-        {
-            process.connections.retain(|known| *known != connection);
-        }
-    }
-
-    /// Hands something to the client, if the process that opened the connection still runs.
-    fn reaches_process(&mut self, node: NodeNumber, connection: ConnectionId, input: ClientInput) {
-        let knows = |process: &super::Running| process.connections.contains(&connection);
-        if self.machine_mut(node).process.as_ref().is_some_and(knows) {
-            if let ClientInput::Message { message, .. } = &input {
-                self.observe_told(node, message);
-            }
-            self.deliver(node, Delivery::Client(input));
-        }
+    /// Whom something on its way to the client reaches: the node whose process opened the connection, if that still runs
+    /// and holds it.
+    fn reaches_holder(&mut self, connection: ConnectionId) -> Option<NodeNumber> {
+        let link = self.gets_through(connection, false)?;
+        link.held.then(|| link.node())
     }
 }

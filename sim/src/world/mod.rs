@@ -342,9 +342,7 @@ impl<'a> World<'a> {
         match event {
             Event::Message { from, to, message } => self.message_arrives(from, to, message),
             Event::Handle { node, incarnation, delivery } => self.handle_late(node, incarnation, *delivery),
-            Event::Hears { node, incarnation, event } => {
-                self.handle_late(node, incarnation, Delivery::Node(Input::Coordination(event)));
-            }
+            Event::Hears { node, incarnation, event } => self.hears(node, incarnation, event),
             Event::Wake { node, incarnation } => self.wake(node, incarnation),
             Event::Loaded { node, incarnation, attempt, result } => {
                 self.deliver_to_run(node, incarnation, Input::FlowLoaded { attempt, result });
@@ -398,8 +396,10 @@ impl<'a> World<'a> {
 
     /// A process ends, with or without a word. What it has sent is on its way; the kernel closes its connections.
     fn end(&mut self, node: NodeNumber) {
-        let Some(process) = self.machine_mut(node).process.take() else { return };
-        for connection in process.connections {
+        if self.machine_mut(node).process.take().is_none() {
+            return;
+        }
+        for connection in self.links.held_by(node) {
             self.client_closes(connection);
         }
         self.happened(&Incident::Ended { node });
@@ -411,7 +411,7 @@ impl<'a> World<'a> {
         }
         self.counts.messages += 1;
         let from = self.machine_mut(from).address.clone();
-        self.deliver(to, Delivery::Node(Input::Received { from, message }));
+        self.deliver_to_node(to, Input::Received { from, message });
     }
 
     fn deliver_to_run(&mut self, node: NodeNumber, incarnation: Incarnation, input: Input) {
@@ -421,6 +421,37 @@ impl<'a> World<'a> {
     }
 
     /// Something reaches a process: handled now, or later if the process is slow, or when it runs again.
+    /// Hands something to the node in a process, now or as soon as that gets to it.
+    #[inline]
+    pub(super) fn deliver_to_node(&mut self, node: NodeNumber, input: Input) {
+        if self.is_at_hand(node) {
+            self.node_handles(node, input);
+        } else {
+            self.deliver(node, Delivery::Node(input));
+        }
+    }
+
+    /// As [`World::deliver_to_node`], for its ZooKeeper client.
+    #[inline]
+    pub(super) fn deliver_to_client(&mut self, node: NodeNumber, input: ClientInput) {
+        if self.is_at_hand(node) {
+            self.client_handles(node, input);
+        } else {
+            self.deliver(node, Delivery::Client(input));
+        }
+    }
+
+    /// Whether a process runs there, and nothing holds it up.
+    #[inline]
+    fn is_at_hand(&mut self, node: NodeNumber) -> bool {
+        let now = self.now;
+        let is_quick = self.network.slowness(node).is_zero();
+        let process = self.machine_mut(node).process.as_ref();
+        is_quick && process.is_some_and(|process| process.pause.is_none() && process.busy_until <= now)
+    }
+
+    #[cold]
+    #[inline(never)]
     fn deliver(&mut self, node: NodeNumber, delivery: Delivery) {
         let slow = self.network.slowness(node);
         let now = self.now;
@@ -441,6 +472,17 @@ impl<'a> World<'a> {
             self.queue.push(at, Event::Handle { node, incarnation, delivery: Box::new(delivery) });
         } else {
             self.handle(node, delivery);
+        }
+    }
+
+    fn hears(&mut self, node: NodeNumber, incarnation: Incarnation, event: CoordinationEvent) {
+        let machine = self.machine_mut(node);
+        let process = machine.process.as_mut().filter(|_| machine.incarnation == incarnation);
+        let input = Input::Coordination(event);
+        match process {
+            Some(process) if process.pause.is_some() => process.buffer.push_back(Delivery::Node(input)),
+            Some(_) => self.node_handles(node, input),
+            None => {}
         }
     }
 
@@ -484,13 +526,13 @@ impl<'a> World<'a> {
         let machine = self.machine_mut(node);
         let local = machine.local(now);
         let Some(process) = &machine.process else { return };
-        let client_due = process.client_due.is_some_and(|at| at <= Duration::from_micros(local.as_micros()));
+        let client_due = process.client_due.is_some_and(|at| at <= local);
         let node_due = process.node_due.is_some_and(|at| at <= local);
         if client_due {
-            self.deliver(node, Delivery::Client(ClientInput::Wakeup));
+            self.deliver_to_client(node, ClientInput::Wakeup);
         }
         if node_due {
-            self.deliver(node, Delivery::Node(Input::Wakeup));
+            self.deliver_to_node(node, Input::Wakeup);
         }
         self.schedule(node);
     }
@@ -501,11 +543,13 @@ impl<'a> World<'a> {
         let machine = self.machine_mut(node);
         let incarnation = machine.incarnation;
         let Some(process) = &machine.process else { return };
-        let deadline = process.node_due.map(|at| at.as_micros());
-        let client = process.client_due.map(micros_up);
-        let Some(local) = deadline.into_iter().chain(client).min() else { return };
+        let local = match (process.node_due, process.client_due) {
+            (Some(node), Some(client)) => node.min(client),
+            (Some(due), None) | (None, Some(due)) => due,
+            (None, None) => return,
+        };
         // A slow process gets to it late.
-        let at = machine.clock.sim_time_of(local).max(now).max(process.busy_until);
+        let at = machine.clock.sim_time_of(local.as_micros()).max(now).max(process.busy_until);
         if at < SimTime::FAR_FUTURE && process.wakes_at.is_none_or(|wakes_at| at < wakes_at) {
             if let Some(process) = &mut machine.process {
                 process.wakes_at = Some(at);
