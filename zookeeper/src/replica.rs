@@ -80,9 +80,10 @@ impl Replica {
                 self.tree.delete_ephemerals(stamp, transaction.session, *order, &mut changes);
                 Ok(Reply::Nothing)
             }
-            TransactionBody::Write { operation, identities } => {
-                self.write(stamp, transaction.session, operation, identities, &mut changes)
+            TransactionBody::Write(write) => {
+                self.write(stamp, transaction.session, &write.operation, &write.identities, &mut changes)
             }
+            TransactionBody::EmptyMulti => Ok(Reply::Multi { results: Vec::new() }),
             TransactionBody::Refused(code) => Err(*code),
         };
         Applied { result, changes }

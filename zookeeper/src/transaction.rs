@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// A transaction. Every server applies the same ones in the same order, and comes to the same result.
+/// A transaction. Every server applies the same ones in the same order, and comes to the same result. A copy is made for
+/// each log; what needs memory is shared by all of them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Transaction {
     /// Its number.
@@ -38,14 +39,31 @@ pub enum TransactionBody {
         expired: bool,
     },
     /// A write. It is checked when it is applied, and takes its number even when it is refused.
-    Write {
-        /// What to write.
-        operation: Operation,
-        /// Who asks for it.
-        identities: Arc<[Identity]>,
-    },
+    Write(Arc<Write>),
+    /// A `Multi` without parts, which changes nothing and cannot fail. Leases are kept up by it, so that a quiet cluster
+    /// writes little else: it has no memory of its own.
+    EmptyMulti,
     /// A write that the leader has refused already.
     Refused(ErrorCode),
+}
+
+/// What a client asks to be written.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Write {
+    /// What to write.
+    pub operation: Operation,
+    /// Who asks for it.
+    pub identities: Arc<[Identity]>,
+}
+
+impl TransactionBody {
+    /// The body of a transaction that writes this.
+    pub(crate) fn write(operation: Operation, identities: Arc<[Identity]>) -> Self {
+        match operation {
+            Operation::Multi { operations } if operations.is_empty() => TransactionBody::EmptyMulti,
+            operation => TransactionBody::Write(Arc::new(Write { operation, identities })),
+        }
+    }
 }
 
 /// What a transaction has done to a server.

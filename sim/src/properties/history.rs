@@ -2,7 +2,6 @@
 
 use super::{Finding, Interest, Property, ServerStep};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use zeromaster_zookeeper::transaction::Transaction;
 use zeromaster_zookeeper::{ServerMessage, ServerOutput, ServerRecord, Zxid};
 
@@ -11,7 +10,7 @@ use zeromaster_zookeeper::{ServerMessage, ServerOutput, ServerRecord, Zxid};
 pub(super) struct OneHistory {
     /// The transactions that not every server has applied, and the last one that all have; each as the first server that
     /// applied it applied it.
-    history: VecDeque<Arc<Transaction>>,
+    history: VecDeque<Transaction>,
     /// How many there were before these.
     forgotten: usize,
     /// How many of all of them each server has applied.
@@ -20,7 +19,7 @@ pub(super) struct OneHistory {
 
 impl OneHistory {
     /// The server has applied one more transaction.
-    fn goes_on(&mut self, server: u32, transaction: &Arc<Transaction>) -> Option<Finding> {
+    fn goes_on(&mut self, server: u32, transaction: &Transaction) -> Option<Finding> {
         let applied = self.applied.entry(server).or_default();
         let place = *applied;
         *applied += 1;
@@ -30,7 +29,7 @@ impl OneHistory {
                 self.history.push_back(transaction.clone());
                 None
             }
-            Some(first) if Arc::ptr_eq(first, transaction) || first == transaction => None,
+            Some(first) if first == transaction => None,
             Some(first) if first.zxid == transaction.zxid => Finding::new(format!(
                 "zk{server} applies another transaction {} than the first server did",
                 first.zxid

@@ -294,7 +294,9 @@ fn kind(output: &ServerOutput) -> Interest {
             .body
         {
             TransactionBody::OpenSession { .. } | TransactionBody::CloseSession { .. } => Interest::TURNING,
-            TransactionBody::Write { .. } | TransactionBody::Refused(_) => Interest::NOTHING,
+            TransactionBody::Write(_) | TransactionBody::EmptyMulti | TransactionBody::Refused(_) => {
+                Interest::NOTHING
+            }
         },
         ServerOutput::Notify { .. } | ServerOutput::SendPeer { .. } | ServerOutput::ClosePeer { .. } => {
             Interest::NOTHING

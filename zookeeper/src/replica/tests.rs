@@ -53,7 +53,7 @@ impl World {
     fn write(&mut self, operation: Operation) -> Result<Reply, ErrorCode> {
         let before = self.replica.tree().clone();
         let identities = self.identities.clone().into();
-        let result = self.body(TransactionBody::Write { operation, identities });
+        let result = self.body(TransactionBody::write(operation, identities));
         if result.is_err() {
             assert!(before == *self.replica.tree(), "a write that was refused has left a trace");
             assert_eq!(self.changes, []);

@@ -39,7 +39,8 @@ impl Server {
             (TransactionBody::CloseSession { .. }, Some(_))
             | (
                 TransactionBody::OpenSession { .. }
-                | TransactionBody::Write { .. }
+                | TransactionBody::Write(_)
+                | TransactionBody::EmptyMulti
                 | TransactionBody::Refused(_),
                 _,
             ) => None,
@@ -76,7 +77,7 @@ impl Server {
                 leader.tracker.remove(session);
                 turn.record(ended(session, *expired));
             }
-            TransactionBody::Write { .. } | TransactionBody::Refused(_) => {}
+            TransactionBody::Write(_) | TransactionBody::EmptyMulti | TransactionBody::Refused(_) => {}
         }
     }
 }

@@ -6,7 +6,6 @@ use crate::replica::Replica;
 use crate::transaction::Transaction;
 use crate::types::{SessionId, Zxid};
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 
 /// How many applied transactions the log keeps for followers that lag. Who lags further gets a snapshot. ZooKeeper's
 /// `commitLogCount`.
@@ -41,7 +40,7 @@ impl Disk {
     }
 
     /// The next transaction of the log that is not applied, if it is not behind `committed`.
-    pub(super) fn next_to_apply(&self, committed: Zxid) -> Option<Arc<Transaction>> {
+    pub(super) fn next_to_apply(&self, committed: Zxid) -> Option<Transaction> {
         self.log.entries.get(self.log.applied).filter(|next| next.zxid <= committed).cloned()
     }
 }
@@ -51,7 +50,7 @@ impl Disk {
 pub(super) struct Log {
     /// The transaction before the first entry.
     base: Zxid,
-    entries: VecDeque<Arc<Transaction>>,
+    entries: VecDeque<Transaction>,
     /// How many of the entries are applied.
     applied: usize,
 }
@@ -69,7 +68,7 @@ impl Log {
 
     /// Adds a transaction. False when it is not newer than all others.
     #[must_use]
-    pub(super) fn append(&mut self, transaction: Arc<Transaction>) -> bool {
+    pub(super) fn append(&mut self, transaction: Transaction) -> bool {
         let newer = transaction.zxid > self.last();
         if newer {
             self.entries.push_back(transaction);
@@ -112,12 +111,12 @@ impl Log {
     }
 
     /// The transactions behind `zxid`.
-    pub(super) fn behind(&self, zxid: Zxid) -> impl Iterator<Item = &Arc<Transaction>> {
+    pub(super) fn behind(&self, zxid: Zxid) -> impl Iterator<Item = &Transaction> {
         self.entries.range(self.index_behind(zxid)..)
     }
 
     /// The applied ones of the transactions behind `zxid`. `None` when the log does not reach back so far.
-    pub(super) fn applied_behind(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Arc<Transaction>>> {
+    pub(super) fn applied_behind(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Transaction>> {
         let from = self.index_behind(zxid).min(self.applied);
         (zxid >= self.base).then(|| self.entries.range(from..self.applied))
     }
@@ -148,9 +147,9 @@ mod tests {
     use alloc::vec::Vec;
     use core::time::Duration;
 
-    fn transaction(zxid: u64) -> Arc<Transaction> {
+    fn transaction(zxid: u64) -> Transaction {
         let body = TransactionBody::OpenSession { timeout: Duration::from_secs(4) };
-        Arc::new(Transaction { zxid: Zxid(zxid), wall_ms: 0, session: SessionId(zxid), body })
+        Transaction { zxid: Zxid(zxid), wall_ms: 0, session: SessionId(zxid), body }
     }
 
     /// Transactions 1 to `logged`, the first `applied` of them applied.
@@ -166,7 +165,7 @@ mod tests {
         log
     }
 
-    fn zxids<'a>(transactions: impl Iterator<Item = &'a Arc<Transaction>>) -> Vec<u64> {
+    fn zxids<'a>(transactions: impl Iterator<Item = &'a Transaction>) -> Vec<u64> {
         transactions.map(|transaction| transaction.zxid.0).collect()
     }
 

@@ -231,7 +231,7 @@ impl Server {
     }
 
     /// Logs a proposal. It is acknowledged by itself once everything before it was.
-    fn log(&mut self, turn: &mut Turn, transaction: Arc<Transaction>, number: Option<u64>) -> bool {
+    fn log(&mut self, turn: &mut Turn, transaction: Transaction, number: Option<u64>) -> bool {
         let Part::Following(follower) = &mut self.part else { return false };
         let zxid = transaction.zxid;
         if !self.disk.log.append(transaction) {

@@ -40,7 +40,7 @@ pub(super) struct Leader {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Proposal {
-    transaction: Arc<Transaction>,
+    transaction: Transaction,
     /// The request of this server that it comes from.
     number: Option<u64>,
 }
@@ -116,7 +116,7 @@ impl Leader {
             }
             Ask::Write { operation, identities } => match self.refusal(&operation, session, owner) {
                 Some(code) => TransactionBody::Refused(code),
-                None => TransactionBody::Write { operation, identities },
+                None => TransactionBody::write(operation, identities),
             },
         }
     }
@@ -206,7 +206,6 @@ impl Server {
             }
             Origin::Follower { server, link, number } => (Some((server, link, number)), None),
         };
-        let transaction = Arc::new(transaction);
         for (server, link) in leader.listeners() {
             let number = from.filter(|(of, on, _)| (*of, *on) == (server, link)).map(|(_, _, number)| number);
             turn.send_peer(server, link, PeerMessage::Propose { transaction: transaction.clone(), number });
@@ -320,7 +319,7 @@ impl Server {
         let due = self.disk.replica.due_containers(self.wall_ms(turn.now));
         for path in due {
             let operation = Operation::DeleteContainer { path };
-            let body = TransactionBody::Write { operation, identities: Arc::from([]) };
+            let body = TransactionBody::write(operation, Arc::from([]));
             self.propose(turn, SessionId(0), body, Origin::Leader);
         }
         if let Part::Leading(leader) = &mut self.part {

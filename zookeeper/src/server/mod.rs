@@ -165,7 +165,7 @@ impl Server {
 
     /// The transactions applied behind `zxid`, in order. `None` when the server does not keep so many: an ensemble's
     /// keeps some hundred, one that stands alone none.
-    pub fn applied_after(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Arc<Transaction>>> {
+    pub fn applied_after(&self, zxid: Zxid) -> Option<impl Iterator<Item = &Transaction>> {
         let current = zxid >= self.last_zxid();
         self.disk.log.applied_behind(zxid).filter(|_| current || !self.config.is_alone())
     }

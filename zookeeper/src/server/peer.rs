@@ -109,7 +109,7 @@ pub enum PeerMessage {
     /// Transactions that the follower lacks.
     Entries {
         /// In order.
-        transactions: Vec<Arc<Transaction>>,
+        transactions: Vec<Transaction>,
     },
     /// The follower has now all that the leader has. To be acknowledged.
     NewLeader {
@@ -124,7 +124,7 @@ pub enum PeerMessage {
     /// A new transaction. To be logged and acknowledged.
     Propose {
         /// The transaction.
-        transaction: Arc<Transaction>,
+        transaction: Transaction,
         /// The request of the follower that it comes from.
         number: Option<u64>,
     },

@@ -116,15 +116,19 @@ fn sessions() -> impl Strategy<Value = SessionId> {
     (0u64..5).prop_map(SessionId)
 }
 
-fn transactions() -> impl Strategy<Value = Arc<Transaction>> {
+fn transactions() -> impl Strategy<Value = Transaction> {
     let bodies = prop_oneof![
         Just(TransactionBody::OpenSession { timeout: Duration::from_secs(4) }),
         any::<bool>().prop_map(|expired| TransactionBody::CloseSession { order: 0, expired }),
-        writes().prop_map(|operation| TransactionBody::Write { operation, identities: Arc::from([]) }),
+        operations().prop_map(|operation| TransactionBody::write(operation, Arc::from([]))),
         Just(TransactionBody::Refused(ErrorCode::SessionMoved)),
     ];
-    (zxids(), sessions(), bodies)
-        .prop_map(|(zxid, session, body)| Arc::new(Transaction { zxid, wall_ms: 0, session, body }))
+    (zxids(), sessions(), bodies).prop_map(|(zxid, session, body)| Transaction {
+        zxid,
+        wall_ms: 0,
+        session,
+        body,
+    })
 }
 
 fn asks() -> impl Strategy<Value = Ask> {

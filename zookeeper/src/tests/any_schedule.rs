@@ -232,7 +232,7 @@ impl Schedule {
                     assert!(open.insert(transaction.session), "a session is opened twice");
                 }
                 TransactionBody::CloseSession { .. } => drop(open.remove(&transaction.session)),
-                TransactionBody::Write { .. } => {
+                TransactionBody::Write(_) | TransactionBody::EmptyMulti => {
                     assert!(open.contains(&transaction.session), "a session writes that is over");
                 }
                 TransactionBody::Refused(code) => {

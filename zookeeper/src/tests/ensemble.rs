@@ -12,7 +12,6 @@ use crate::{
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound::{Excluded, Included};
 use core::time::Duration;
@@ -64,7 +63,7 @@ pub(super) struct Ensemble {
     /// What the leaders were told of sessions of followers: when, by whom, of which.
     pub(super) touches: Vec<(Duration, u32, SessionId)>,
     /// Everything that any server has applied.
-    pub(super) committed: BTreeMap<Zxid, Arc<Transaction>>,
+    pub(super) committed: BTreeMap<Zxid, Transaction>,
     seen: BTreeMap<u32, Zxid>,
 }
 

@@ -1,6 +1,7 @@
 //! Several writes as one: all or nothing, later parts behind earlier ones, and what releases make of the parts.
 
 use super::*;
+use crate::transaction::Write;
 use CreateMode::{Container, Ephemeral, Persistent, PersistentSequential, PersistentWithTtl, Unknown};
 use ErrorCode::{
     BadArguments, BadVersion, InvalidAcl, MarshallingError, NoAuth, NoChildrenForEphemerals, NoNode,
@@ -113,6 +114,21 @@ fn later_parts_see_what_earlier_ones_did() {
         let closed = Operation::Create(Box::new(Create { request: CreateRequest::Create, ..closed }));
         check_failed(&mut world, &[closed.clone(), plain("/x/y", Persistent)], &[Before, NoAuth]);
         check_failed(&mut world, &[closed, set_data("/x", 0)], &[Before, NoAuth]);
+    }
+}
+
+/// The body that stands for it says what the replica makes of the parts, of which there are none.
+#[test]
+fn a_multi_without_parts_changes_nothing_and_answers_nothing() {
+    for release in RELEASES {
+        let (mut one, mut other) = (fresh(release), fresh(release));
+        let write = Arc::new(Write { operation: multi(&[]), identities: Arc::from([]) });
+        let results = Vec::new();
+        assert_eq!(TransactionBody::write(multi(&[]), Arc::from([])), TransactionBody::EmptyMulti);
+        assert_eq!(one.body(TransactionBody::EmptyMulti), Ok(Reply::Multi { results }));
+        assert_eq!(other.body(TransactionBody::Write(write)), Ok(Reply::Multi { results: Vec::new() }));
+        assert!(one.replica == other.replica && one.replica.tree() == fresh(release).replica.tree());
+        assert_eq!((one.told(), other.told()), (Vec::new(), Vec::new()));
     }
 }
 

@@ -78,7 +78,7 @@ fn any_body() -> impl Strategy<Value = (u64, TransactionBody)> {
     let identities = prop::sample::select(&[None, Some(("digest", "u:h")), Some(("super", ""))][..]);
     let write = (any_write(), identities).prop_map(|(operation, identity)| {
         let identities = identity.into_iter().map(|(scheme, id)| Identity::new(scheme, id)).collect();
-        TransactionBody::Write { operation, identities }
+        TransactionBody::write(operation, identities)
     });
     let timeout = Duration::from_secs(4);
     let body = prop_oneof![
@@ -131,7 +131,11 @@ proptest! {
             }
             prop_assert!(
                 applied.changes.is_empty() == (before.tree() == replica.tree())
-                    || matches!(&transaction.body, TransactionBody::Write { operation: Operation::SetAcl { .. } | Operation::Multi { .. }, .. }),
+                    || matches!(
+                        &transaction.body,
+                        TransactionBody::Write(write)
+                            if matches!(write.operation, Operation::SetAcl { .. } | Operation::Multi { .. })
+                    ),
                 "a change that is not told, or the other way round"
             );
         }
@@ -172,7 +176,7 @@ proptest! {
             zxid: Zxid(zxid),
             wall_ms: 0,
             session: SessionId(1),
-            body: TransactionBody::Write { operation, identities: Arc::from([]) },
+            body: TransactionBody::write(operation, Arc::from([])),
         };
         let mut one_by_one = replica.clone();
         let mut told = Vec::new();
