@@ -96,8 +96,8 @@ impl Server {
             }
             PeerMessage::Acknowledge { zxid } => self.acknowledged(turn, from, zxid),
             PeerMessage::Pong { touched } if in_step => {
-                for (session, timeout) in touched {
-                    leader.tracker.touch(turn.now, session, timeout);
+                for (session, timeout) in touched.iter() {
+                    leader.tracker.touch(turn.now, *session, *timeout);
                 }
             }
             PeerMessage::Ask { number, session, ask } if in_step => {

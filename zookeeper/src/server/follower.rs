@@ -3,6 +3,7 @@
 
 use super::interface::ServerRecord;
 use super::peer::{LinkId, PeerMessage};
+use super::touched::Touched;
 use super::turn::Turn;
 use super::{Part, Server};
 use crate::transaction::Transaction;
@@ -47,8 +48,8 @@ pub(super) struct Follower {
     committed: Zxid,
     /// The requests of this server that proposals come from.
     numbers: VecDeque<(Zxid, u64)>,
-    /// Sessions heard of since the last answer to the leader, each with the timeout of its connection.
-    pub(super) touched: BTreeMap<SessionId, Duration>,
+    /// Sessions heard of since the last answer to the leader.
+    pub(super) touched: Touched,
     /// Connections whose session the leader is asked about.
     pub(super) revalidating: BTreeMap<SessionId, ConnectionId>,
 }
@@ -89,7 +90,7 @@ impl Server {
             patience,
             committed: Zxid(0),
             numbers: VecDeque::new(),
-            touched: BTreeMap::new(),
+            touched: Touched::default(),
             revalidating: BTreeMap::new(),
         });
         self.greet(turn, leader, link);
@@ -160,7 +161,7 @@ impl Server {
             PeerMessage::Propose { transaction, number } => self.log(turn, transaction, number),
             PeerMessage::Commit { zxid } => self.committed(turn, zxid),
             PeerMessage::Ping => {
-                let touched = core::mem::take(&mut follower.touched).into_iter().collect();
+                let touched = follower.touched.tell();
                 turn.send_peer(from, link, PeerMessage::Pong { touched });
                 true
             }

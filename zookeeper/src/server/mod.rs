@@ -11,7 +11,7 @@
 //! | `election` | who is to lead |
 //! | `establish` | from an elected leader to one that serves |
 //! | `leader`, `tracker`, `buckets` | proposals, ticks, expiry |
-//! | `follower` | the other side of `establish` and `leader` |
+//! | `follower`, `touched` | the other side of `establish` and `leader` |
 //!
 //! A server that stands alone is its own leader, without a quorum: it proposes, commits and applies in one step. What it
 //! does was held against real servers of both releases. An ensemble is what clients see of ZooKeeper's, not its bytes.
@@ -29,6 +29,7 @@ mod leader;
 pub mod peer;
 mod reads;
 mod requests;
+mod touched;
 mod tracker;
 mod turn;
 

@@ -143,7 +143,7 @@ pub enum PeerMessage {
     /// The follower is there.
     Pong {
         /// The sessions heard of since the last answer, each with the timeout of its connection.
-        touched: Vec<(SessionId, Duration)>,
+        touched: Arc<Vec<(SessionId, Duration)>>,
     },
     /// A client of the follower wants something written. The answer is the transaction.
     Ask {

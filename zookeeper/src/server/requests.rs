@@ -155,7 +155,7 @@ impl Server {
         match &mut self.part {
             Part::Leading(leader) => leader.tracker.touch(now, session, timeout),
             Part::Following(follower) => {
-                follower.touched.insert(session, timeout);
+                follower.touched.touch(session, timeout);
                 true
             }
             Part::Looking(_) => false,

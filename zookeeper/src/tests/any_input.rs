@@ -156,7 +156,8 @@ fn peer_messages() -> impl Strategy<Value = PeerMessage> {
         4 => zxids().prop_map(|zxid| PeerMessage::Acknowledge { zxid }),
         2 => zxids().prop_map(|zxid| PeerMessage::Commit { zxid }),
         1 => Just(PeerMessage::Ping),
-        1 => vec_of((sessions(), times()), 0..3).prop_map(|touched| PeerMessage::Pong { touched }),
+        1 => vec_of((sessions(), times()), 0..3)
+            .prop_map(|touched| PeerMessage::Pong { touched: Arc::new(touched) }),
         2 => (0u64..9, sessions(), asks())
             .prop_map(|(number, session, ask)| PeerMessage::Ask { number, session, ask }),
         1 => (0u64..9, sessions()).prop_map(|(number, session)| PeerMessage::Sync { number, session }),
