@@ -2,10 +2,11 @@
 //! is said on them is left to the server.
 
 use super::buckets::Buckets;
+use super::expiry::{Expires, Expiry, ExpiryQueue};
 use crate::acl::Identity;
 use crate::protocol::ClientMessage;
 use crate::types::{ConnectionId, SessionId};
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -32,7 +33,23 @@ pub(super) enum Stage {
     },
 }
 
+/// On which side of the handshake somebody speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Speaker {
+    Newcomer,
+    Waiting,
+    Client(SessionId),
+}
+
 impl Stage {
+    fn speaker(&self) -> Speaker {
+        match self {
+            Stage::Fresh => Speaker::Newcomer,
+            Stage::Handshaking { .. } => Speaker::Waiting,
+            Stage::Attached { session } => Speaker::Client(*session),
+        }
+    }
+
     pub(super) fn waits_for(&self, asked: SessionId) -> bool {
         match self {
             Stage::Fresh | Stage::Attached { .. } => false,
@@ -57,7 +74,14 @@ pub(super) struct Connection {
     pub(super) origin: Option<Arc<Identity>>,
     /// The timeout that its handshake has negotiated.
     pub(super) timeout: Duration,
-    silent_at: Duration,
+    silence: Expiry,
+}
+
+impl Expires for Connection {
+    #[inline]
+    fn expiry(&mut self) -> Option<&mut Expiry> {
+        Some(&mut self.silence)
+    }
 }
 
 /// All connections.
@@ -67,7 +91,7 @@ pub(super) struct Connections {
     of: BTreeMap<ConnectionId, Connection>,
     /// The connection that has named the session last.
     of_session: BTreeMap<SessionId, ConnectionId>,
-    silence: BTreeSet<(Duration, ConnectionId)>,
+    silence: ExpiryQueue<ConnectionId>,
 }
 
 impl Connections {
@@ -76,7 +100,7 @@ impl Connections {
             nobody: Arc::from([]),
             of: BTreeMap::new(),
             of_session: BTreeMap::new(),
-            silence: BTreeSet::new(),
+            silence: ExpiryQueue::new(),
         }
     }
 
@@ -88,26 +112,26 @@ impl Connections {
         let origin = address.map(|address| Identity { scheme: "ip".into(), id: (*address).into() });
         let identities = origin.as_ref().map_or_else(|| self.nobody.clone(), |ip| Arc::from([ip.clone()]));
         let timeout = SESSIONLESS_TIMEOUT;
-        let silent_at = BUCKETS.end_after(now, timeout);
+        let silence = self.silence.enter(id, BUCKETS.end_after(now, timeout));
         let (stage, origin) = (Stage::Fresh, origin.map(Arc::new));
-        self.of.insert(id, Connection { stage, identities, origin, timeout, silent_at });
-        self.silence.insert((silent_at, id));
+        self.of.insert(id, Connection { stage, identities, origin, timeout, silence });
+        self.silence.settle(id, &mut self.of);
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
         self.of.get(&id)
     }
 
-    /// Something was heard on a connection.
-    pub(super) fn heard(&mut self, now: Duration, id: ConnectionId) -> Option<&Connection> {
+    /// Something was heard on a connection: who has said it, and the connection's timeout.
+    pub(super) fn heard(&mut self, now: Duration, id: ConnectionId) -> Option<(Speaker, Duration)> {
         let connection = self.of.get_mut(&id)?;
-        if !BUCKETS.is_end_after(connection.silent_at, now, connection.timeout) {
-            let queued = self.silence.remove(&(connection.silent_at, id));
-            assert!(queued, "an open connection was in no bucket");
-            connection.silent_at = BUCKETS.end_after(now, connection.timeout);
-            self.silence.insert((connection.silent_at, id));
+        let heard = (connection.stage.speaker(), connection.timeout);
+        if !BUCKETS.is_end_after(connection.silence.at(), now, connection.timeout) {
+            let silent_at = BUCKETS.end_after(now, connection.timeout);
+            self.silence.put_off(id, &mut connection.silence, silent_at);
+            self.silence.settle(id, &mut self.of);
         }
-        Some(connection)
+        Some(heard)
     }
 
     /// A connection asks for a session.
@@ -161,8 +185,7 @@ impl Connections {
     /// Forgets a connection. False when there is none.
     pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.of.remove(&id) else { return false };
-        let queued = self.silence.remove(&(connection.silent_at, id));
-        assert!(queued, "an open connection was in no bucket");
+        self.silence.settle(id, &mut self.of);
         if let Some(session) = connection.stage.session() {
             let named = self.of_session.remove(&session);
             assert_eq!(named, Some(id), "a session has one connection on a server");
@@ -178,12 +201,12 @@ impl Connections {
     }
 
     pub(super) fn next_silence(&self) -> Option<Duration> {
-        self.silence.first().map(|(silent_at, _)| *silent_at)
+        self.silence.first().map(|(silent_at, _)| silent_at)
     }
 
     /// A connection that has been silent for too long.
     pub(super) fn silent(&self, now: Duration) -> Option<ConnectionId> {
-        self.silence.first().filter(|(silent_at, _)| *silent_at <= now).map(|(_, id)| *id)
+        self.silence.first().filter(|(silent_at, _)| *silent_at <= now).map(|(_, id)| id)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
@@ -191,10 +214,7 @@ impl Connections {
     }
 
     pub(super) fn check_invariants(&self) {
-        assert_eq!(self.silence.len(), self.of.len(), "a connection is in two buckets");
-        for (id, connection) in self.iter() {
-            assert!(self.silence.contains(&(connection.silent_at, id)), "a connection is in no bucket");
-        }
+        self.silence.check_invariants(self.iter().map(|(id, connection)| (id, connection.silence)));
         let named = self.iter().filter_map(|(id, connection)| Some((connection.stage.session()?, id)));
         let named: BTreeMap<_, _> = named.collect();
         assert_eq!(named, self.of_session, "connections and sessions disagree");

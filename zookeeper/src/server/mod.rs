@@ -10,7 +10,7 @@
 //! | `disk` | what outlives the process: state, log, promises |
 //! | `election` | who is to lead |
 //! | `establish` | from an elected leader to one that serves |
-//! | `leader`, `tracker`, `buckets` | proposals, ticks, expiry |
+//! | `leader`, `tracker`, `buckets`, `expiry` | proposals, ticks, expiry |
 //! | `follower`, `touched` | the other side of `establish` and `leader` |
 //!
 //! A server that stands alone is its own leader, without a quorum: it proposes, commits and applies in one step. What it
@@ -22,6 +22,7 @@ mod connections;
 mod disk;
 mod election;
 mod establish;
+mod expiry;
 mod follower;
 mod handshake;
 mod interface;

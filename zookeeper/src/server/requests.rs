@@ -4,7 +4,7 @@
 //! On a server of an ensemble a write waits until it is committed, and everything that its session has sent behind it
 //! waits too, pings included; other sessions do not.
 
-use super::connections::Stage;
+use super::connections::Speaker;
 use super::leader::Origin;
 use super::peer::{Ask, PeerMessage};
 use super::turn::Turn;
@@ -69,18 +69,15 @@ impl Server {
         if !self.is_serving() {
             return self.close(turn, connection);
         }
-        let Some(known) = self.connections.heard(turn.now, connection) else { return };
-        match &known.stage {
-            Stage::Fresh => self.first(turn, connection, message),
-            Stage::Handshaking { .. } => {
+        let Some((speaker, timeout)) = self.connections.heard(turn.now, connection) else { return };
+        match speaker {
+            Speaker::Newcomer => self.first(turn, connection, message),
+            Speaker::Waiting => {
                 if !self.connections.hold(connection, message) {
                     self.close(turn, connection);
                 }
             }
-            Stage::Attached { session } => {
-                let (session, timeout) = (*session, known.timeout);
-                self.serve(turn, connection, session, timeout, message);
-            }
+            Speaker::Client(session) => self.serve(turn, connection, session, timeout, message),
         }
     }
 

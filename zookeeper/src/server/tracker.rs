@@ -2,10 +2,11 @@
 //! end of one means is left to the server.
 
 use super::buckets::Buckets;
+use super::expiry::{Expires, Expiry, ExpiryQueue};
 use super::peer::LinkId;
 use crate::error::ErrorCode;
 use crate::types::SessionId;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 /// The server through which a session's writes count, and the link that it had then: a server that comes back has to
@@ -19,9 +20,16 @@ pub(super) struct Owner {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Tracked {
     /// `None` once its end is decided.
-    expires_at: Option<Duration>,
+    expiry: Option<Expiry>,
     /// `None` under a new leader, until somebody speaks for the session.
     owner: Option<Owner>,
+}
+
+impl Expires for Tracked {
+    #[inline]
+    fn expiry(&mut self) -> Option<&mut Expiry> {
+        self.expiry.as_mut()
+    }
 }
 
 /// All sessions, and the order in which they expire.
@@ -29,34 +37,29 @@ struct Tracked {
 pub(super) struct Tracker {
     buckets: Buckets,
     sessions: BTreeMap<SessionId, Tracked>,
-    expiry: BTreeSet<(Duration, SessionId)>,
+    queue: ExpiryQueue<SessionId>,
 }
 
 impl Tracker {
     pub(super) fn new(buckets: Buckets) -> Self {
-        Tracker { buckets, sessions: BTreeMap::new(), expiry: BTreeSet::new() }
+        Tracker { buckets, sessions: BTreeMap::new(), queue: ExpiryQueue::new() }
     }
 
     /// Tracks a session from now on, with its full timeout ahead of it.
     pub(super) fn track(&mut self, now: Duration, id: SessionId, timeout: Duration, owner: Option<Owner>) {
         let expires_at = self.buckets.end_after(now, timeout);
-        let before = self.sessions.insert(id, Tracked { expires_at: Some(expires_at), owner });
-        if let Some(before) = before.and_then(|before| before.expires_at) {
-            self.expiry.remove(&(before, id));
-        }
-        self.expiry.insert((expires_at, id));
+        let expiry = Some(self.queue.enter(id, expires_at));
+        self.sessions.insert(id, Tracked { expiry, owner });
+        self.queue.settle(id, &mut self.sessions);
     }
 
     /// Something was heard of the session. False when there is none, or when its end is decided: nothing saves it then.
     pub(super) fn touch(&mut self, now: Duration, id: SessionId, timeout: Duration) -> bool {
         let Some(tracked) = self.sessions.get_mut(&id) else { return false };
-        let Some(before) = tracked.expires_at else { return false };
-        if !self.buckets.is_end_after(before, now, timeout) {
-            let expires_at = self.buckets.end_after(now, timeout);
-            tracked.expires_at = Some(expires_at);
-            let queued = self.expiry.remove(&(before, id));
-            assert!(queued, "session {id} was in no bucket");
-            self.expiry.insert((expires_at, id));
+        let Some(expiry) = &mut tracked.expiry else { return false };
+        if !self.buckets.is_end_after(expiry.at(), now, timeout) {
+            self.queue.put_off(id, expiry, self.buckets.end_after(now, timeout));
+            self.queue.settle(id, &mut self.sessions);
         }
         true
     }
@@ -64,7 +67,7 @@ impl Tracker {
     /// Whether `owner` may speak for the session. Who comes first owns what nobody owns.
     pub(super) fn check(&mut self, id: SessionId, owner: Owner) -> Result<(), ErrorCode> {
         let tracked = self.sessions.get_mut(&id).ok_or(ErrorCode::SessionExpired)?;
-        if tracked.expires_at.is_none() {
+        if tracked.expiry.is_none() {
             return Err(ErrorCode::SessionExpired);
         }
         if *tracked.owner.get_or_insert(owner) == owner { Ok(()) } else { Err(ErrorCode::SessionMoved) }
@@ -80,17 +83,16 @@ impl Tracker {
     /// The end of the session is decided. False when there is none, or when it was decided before.
     pub(super) fn close(&mut self, id: SessionId) -> bool {
         let Some(tracked) = self.sessions.get_mut(&id) else { return false };
-        let Some(expires_at) = tracked.expires_at.take() else { return false };
-        let queued = self.expiry.remove(&(expires_at, id));
-        assert!(queued, "session {id} was in no bucket");
-        true
+        let closes = tracked.expiry.take().is_some();
+        self.queue.settle(id, &mut self.sessions);
+        closes
     }
 
     /// Decides the end of a session whose time is up.
     pub(super) fn close_due(&mut self, now: Duration) -> Option<SessionId> {
-        let (_, id) = self.expiry.first().copied().filter(|(expires_at, _)| *expires_at <= now)?;
+        let (_, id) = self.queue.first().filter(|(expires_at, _)| *expires_at <= now)?;
         let closed = self.close(id);
-        assert!(closed, "session {id} is in a bucket and does not exist");
+        assert!(closed, "session {id} is to expire and does not exist");
         Some(id)
     }
 
@@ -102,12 +104,12 @@ impl Tracker {
 
     /// When the next session expires.
     pub(super) fn next_expiry(&self) -> Option<Duration> {
-        self.expiry.first().map(|(expires_at, _)| *expires_at)
+        self.queue.first().map(|(expires_at, _)| expires_at)
     }
 
     /// When the session expires unless something is heard of it. `None` when there is none, or its end is decided.
     pub(super) fn expires_at(&self, id: SessionId) -> Option<Duration> {
-        self.sessions.get(&id)?.expires_at
+        self.sessions.get(&id)?.expiry.map(Expiry::at)
     }
 
     pub(super) fn is_tracking(&self, id: SessionId) -> bool {
@@ -115,18 +117,16 @@ impl Tracker {
     }
 
     pub(super) fn check_invariants(&self) {
-        let queued = self.sessions.values().filter(|tracked| tracked.expires_at.is_some()).count();
-        assert_eq!(self.expiry.len(), queued, "a session is in two buckets");
-        for (id, tracked) in &self.sessions {
-            let in_bucket = tracked.expires_at.is_none_or(|end| self.expiry.contains(&(end, *id)));
-            assert!(in_bucket, "session {id} is in no bucket");
-        }
+        let expiries = self.sessions.iter().filter_map(|(id, tracked)| Some((*id, tracked.expiry?)));
+        self.queue.check_invariants(expiries);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
+    use proptest::prelude::*;
 
     const ID: SessionId = SessionId(7);
     const HERE: Owner = Owner { server: 1, link: LinkId(0) };
@@ -182,5 +182,69 @@ mod tests {
         assert_eq!(tracker.check(ID, again), Ok(()));
         assert_eq!(tracker.check(ID, HERE), Err(ErrorCode::SessionMoved));
         tracker.check_invariants();
+    }
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Track { timeout: u64 },
+        Touch { timeout: u64 },
+        Close,
+        Remove,
+        Expire,
+    }
+
+    fn steps() -> impl Strategy<Value = (u64, u64, Step)> {
+        let step = prop_oneof![
+            2 => (0u64..5_000).prop_map(|timeout| Step::Track { timeout }),
+            9 => (0u64..5_000).prop_map(|timeout| Step::Touch { timeout }),
+            1 => Just(Step::Close),
+            1 => Just(Step::Remove),
+            3 => Just(Step::Expire),
+        ];
+        (0u64..2_000, 0u64..8, step)
+    }
+
+    proptest! {
+        /// The list holds each session at the end of its bucket, sorted; whoever is heard of is taken out and put in anew.
+        #[test]
+        fn sessions_expire_in_the_order_of_a_sorted_list(steps in prop::collection::vec(steps(), 1..200)) {
+            let buckets = Buckets::new(millis(2000), millis(300));
+            let mut tracker = Tracker::new(buckets);
+            let mut list: BTreeSet<(Duration, SessionId)> = BTreeSet::new();
+            let mut now = millis(0);
+            for (later, id, step) in steps {
+                now += millis(later);
+                let id = SessionId(id);
+                let listed = list.iter().find(|(_, listed)| *listed == id).copied();
+                let mut takes_out = listed.is_some();
+                let mut puts_in = None;
+                match step {
+                    Step::Track { timeout } => {
+                        tracker.track(now, id, millis(timeout), None);
+                        puts_in = Some(timeout);
+                    }
+                    Step::Touch { timeout } => {
+                        prop_assert_eq!(tracker.touch(now, id, millis(timeout)), listed.is_some());
+                        puts_in = listed.map(|_| timeout);
+                    }
+                    Step::Close => prop_assert_eq!(tracker.close(id), listed.is_some()),
+                    Step::Remove => tracker.remove(id),
+                    Step::Expire => {
+                        takes_out = false;
+                        while let Some(first) = list.first().copied().filter(|(end, _)| *end <= now) {
+                            prop_assert_eq!(tracker.close_due(now), Some(first.1));
+                            list.remove(&first);
+                        }
+                        prop_assert_eq!(tracker.close_due(now), None);
+                    }
+                }
+                list.retain(|(_, listed)| !takes_out || *listed != id);
+                list.extend(puts_in.map(|timeout| (buckets.end_after(now, millis(timeout)), id)));
+                prop_assert_eq!(tracker.next_expiry(), list.first().map(|(end, _)| *end));
+                for (end, id) in &list {
+                    prop_assert_eq!(tracker.expires_at(*id), Some(*end));
+                }
+                tracker.check_invariants();
+            }
+        }
     }
 }
