@@ -18,7 +18,7 @@ use crate::event::{ClusterEvent, Resignation, Severity};
 use crate::flow::DataFlow;
 use crate::flow_election::FlowElection;
 use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
-use crate::message::{ConnectionRequest, Message};
+use crate::message::{ConnectionRequest, Heartbeat, Message};
 use crate::node::operations::{Operations, Purpose};
 use crate::status::{ConnectionState, Epoch, NodeStatus, Version};
 use crate::table::StatusTable;
@@ -106,6 +106,8 @@ pub(crate) struct Office {
     /// Requests that arrived before the office opened.
     held: BTreeMap<NodeId, (Address, ConnectionRequest)>,
     heartbeats: BTreeMap<NodeId, Stored>,
+    /// Room for those that the monitor looks at in one tick. Empty in between.
+    fresh: Vec<(Arc<Heartbeat>, Instant)>,
     /// When this term last changed what it says of a node.
     changed_at: BTreeMap<NodeId, Instant>,
     /// The connection request that a node's CONNECTING answers.
@@ -147,6 +149,7 @@ impl Office {
             discovered: BTreeMap::new(),
             held: BTreeMap::new(),
             heartbeats: BTreeMap::new(),
+            fresh: Vec::new(),
             changed_at: BTreeMap::new(),
             asked: BTreeMap::new(),
             orders: Orders::default(),

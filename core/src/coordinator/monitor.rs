@@ -18,19 +18,17 @@ impl Office {
     /// One tick, which was due at `due_at`.
     pub(super) fn tick(&mut self, desk: &mut Desk<'_>, due_at: Instant) {
         self.forgive_own_absence(desk, due_at);
-        let fresh: Vec<(Arc<Heartbeat>, Instant)> = self
-            .heartbeats
-            .values_mut()
-            .filter_map(|stored| {
-                let fresh = core::mem::take(&mut stored.fresh);
-                fresh.then(|| (stored.heartbeat.clone(), stored.received_at))
-            })
-            .collect();
-        for (heartbeat, received_at) in fresh {
+        let mut fresh = core::mem::take(&mut self.fresh);
+        fresh.extend(self.heartbeats.values_mut().filter_map(|stored| {
+            let fresh = core::mem::take(&mut stored.fresh);
+            fresh.then(|| (stored.heartbeat.clone(), stored.received_at))
+        }));
+        for (heartbeat, received_at) in fresh.drain(..) {
             if !self.commits.contains_key(&heartbeat.node.id) {
                 self.judge(desk, &heartbeat, received_at);
             }
         }
+        self.fresh = fresh;
         self.expire_silent_nodes(desk);
     }
 
