@@ -419,32 +419,31 @@ impl Node {
         self.heartbeats += 1;
         self.last_heartbeats.swap(0, 1);
         let [room, _] = &mut self.last_heartbeats;
-        let heartbeat = shared_again(
-            room,
-            || Heartbeat {
-                epoch,
-                node: self.config.node.clone(),
-                incarnation: self.config.incarnation,
-                sequence: self.heartbeats,
-                reported: self.membership.clone(),
-                flow: self.flow.fingerprint.clone(),
-                inherited: self.inherited,
-                table: self.table.clone(),
-            },
-            // Of what seldom changes from one heartbeat to the next, nothing is touched.
-            |last| {
-                (last.epoch, last.sequence, last.inherited) = (epoch, self.heartbeats, self.inherited);
-                if last.reported != self.membership {
-                    last.reported = self.membership.clone();
-                }
-                if !Arc::ptr_eq(&last.flow.0, &self.flow.fingerprint.0) {
-                    last.flow = self.flow.fingerprint.clone();
-                }
-                if !Arc::ptr_eq(&last.table, &self.table) {
-                    last.table = self.table.clone();
-                }
-            },
-        );
+        let new = || Heartbeat {
+            epoch,
+            node: self.config.node.clone(),
+            incarnation: self.config.incarnation,
+            sequence: self.heartbeats,
+            reported: self.membership.clone(),
+            flow: self.flow.fingerprint.clone(),
+            inherited: self.inherited,
+            table: self.table.clone(),
+        };
+        // Of what seldom changes from one heartbeat to the next, nothing is touched.
+        let renew = |last: &mut Heartbeat| {
+            (last.epoch, last.sequence, last.inherited) = (epoch, self.heartbeats, self.inherited);
+            if last.reported != self.membership {
+                last.reported = self.membership.clone();
+            }
+            if !Arc::ptr_eq(&last.flow.0, &self.flow.fingerprint.0) {
+                last.flow = self.flow.fingerprint.clone();
+            }
+            if !Arc::ptr_eq(&last.table, &self.table) {
+                last.table = self.table.clone();
+            }
+            debug_assert_eq!(*last, new(), "a heartbeat that is renewed says what a new one would");
+        };
+        let heartbeat = shared_again(room, new, renew);
         effects.send(address, Message::Heartbeat(heartbeat));
     }
 
