@@ -65,10 +65,11 @@ class CommandLine:
         except BrokenPipeError:
             pass
         said, alive = self._until_mark()
-        afterwards = []
-        if alive:
-            afterwards, alive = self._until_mark()
         answer, events = split_events(said)
+        if not alive:
+            # It has ended, and whether its event thread still came to print is chance.
+            return answer, False
+        afterwards, alive = self._until_mark()
         # What the barrier itself says is no part of the answer; on a closed connection it is not even "ok".
         _, late_events = split_events(afterwards)
         return answer + events + late_events, alive
