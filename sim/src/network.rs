@@ -185,7 +185,7 @@ impl Network {
 
     /// Sends one message of a connection; `None` when the link is cut. It is never duplicated, and loss makes it later
     /// by as many retransmissions as it takes. That messages arrive in the order in which they were sent is left to
-    /// the caller.
+    /// the caller. It searches for the link; who sends on one again and again keeps its place.
     pub fn transmit_stream(&mut self, from: Endpoint, to: Endpoint, protocol: Protocol) -> Option<Duration> {
         if from == to {
             return Some(LOOPBACK_LATENCY);

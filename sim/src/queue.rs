@@ -55,7 +55,7 @@ impl<E> EventQueue<E> {
     ///
     /// # Panics
     ///
-    /// After 2^40 events, or when 2^24 are waiting.
+    /// After 2^40 - 1 events, or when 2^24 are waiting.
     pub fn push(&mut self, time: SimTime, event: E) -> u64 {
         let sequence = self.pushed;
         self.pushed += 1;
@@ -192,8 +192,9 @@ const SOON: usize = 17;
 /// fills up has stopped making progress.
 const SLOTS_MAX: u64 = (1 << PLACE_BITS) - LANES as u64;
 
-/// How many events one simulation may have: hours of computing, far longer than anyone waits for a seed.
-const SEQUENCE_MAX: u64 = 1 << SEQUENCE_BITS;
+/// How many events one simulation may have: hours of computing, far longer than anyone waits for a seed. One number is
+/// left over, for [`Key::NEVER`].
+const SEQUENCE_MAX: u64 = (1 << SEQUENCE_BITS) - 1;
 
 const PLACE_BITS: u32 = 24;
 const SEQUENCE_BITS: u32 = 40;
@@ -205,7 +206,7 @@ const _: () = assert!(u64::BITS + SEQUENCE_BITS + PLACE_BITS == u128::BITS);
 struct Key(u128);
 
 impl Key {
-    /// Behind every event: the sequence numbers end before.
+    /// Behind every event: no event has the last sequence number.
     const NEVER: Key = Key(u128::MAX);
 
     fn new(time: SimTime, sequence: u64, place: u32) -> Self {
@@ -318,19 +319,34 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_a_lane_after_the_limit_stays() {
+        let mut queue = queue(&[100_000, 200_000, 100_001]);
+        assert_eq!((queue.heap.len(), queue.firsts.len()), (0, 2));
+        assert_eq!(queue.pop_until(SimTime(99_999)), None);
+        assert_eq!(queue.pop_until(SimTime(100_000)), Some((SimTime(100_000), 0, 0)));
+        assert_eq!(queue.pop_until(SimTime(100_000)), None);
+        assert_eq!(queue.pop_until(SimTime(200_000)), Some((SimTime(100_001), 2, 2)));
+        assert_eq!((queue.pop_until(SimTime(199_999)), queue.len()), (None, 1));
+        assert_eq!(queue.pop_until(SimTime(200_000)), Some((SimTime(200_000), 1, 1)));
+        assert_eq!((queue.pop(), queue.firsts.len()), (None, 0));
+    }
+
+    #[test]
     fn a_queue_that_does_not_grow_allocates_nothing() {
         let capacities = |queue: &EventQueue<usize>| {
             let lanes = queue.lanes.iter().map(VecDeque::capacity).collect::<Vec<_>>();
-            (queue.heap.capacity(), queue.slots.capacity(), queue.vacant.capacity(), lanes)
+            let (heap, firsts) = (queue.heap.capacity(), queue.firsts.capacity());
+            (heap, firsts, queue.slots.capacity(), queue.vacant.capacity(), lanes)
         };
         let mut queue = queue(&[0; 100]);
         let mut turn_over = |events: u64| {
             for _ in 0..events {
                 let (time, sequence, event) = queue.pop().expect("the queue holds 100 events");
                 // Every third waits for one period; the others come as they like.
-                let ahead = if event % 3 == 0 { 5_000 } else { sequence * 7919 % 1_000 };
+                let ahead = if event % 3 == 0 { 5_000_000 } else { sequence * 7919 % 1_000_000 };
                 queue.push(SimTime(time.as_micros() + ahead), event);
             }
+            assert!(!queue.heap.is_empty() && queue.firsts.len() > 1, "both are used");
             capacities(&queue)
         };
         assert_eq!(turn_over(50_000), turn_over(50_000));
@@ -339,7 +355,8 @@ mod tests {
     #[test]
     fn a_new_queue_takes_no_memory() {
         let queue = EventQueue::<usize>::new();
-        assert_eq!((queue.heap.capacity(), queue.lanes.capacity(), queue.slots.capacity()), (0, 0, 0));
+        assert_eq!((queue.heap.capacity(), queue.slots.capacity()), (0, 0));
+        assert_eq!((queue.lanes.capacity(), queue.firsts.capacity()), (0, 0));
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct Transaction {
     pub body: TransactionBody,
 }
 
+/// Each log has a copy of its own, and most messages between servers carry one.
+const _: () = assert!(size_of::<Transaction>() <= 48);
+
 /// What a transaction does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum TransactionBody {
@@ -47,7 +50,7 @@ pub enum TransactionBody {
     Refused(ErrorCode),
 }
 
-/// What a client asks to be written.
+/// What a client asks to be written; not a `Multi` without parts, which is a body of its own.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Write {
     /// What to write.

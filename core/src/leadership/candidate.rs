@@ -60,7 +60,8 @@ impl State {
     }
 }
 
-/// One node's candidacy for one role. What every step of the node looks at comes first, see [`Node`](crate::node::Node).
+/// One node's candidacy for one role.
+// What every step of the node looks at comes first, as in `Node`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[repr(C)]
 pub(crate) struct Candidate {

@@ -431,15 +431,25 @@ impl Node {
         };
         // Of what seldom changes from one heartbeat to the next, nothing is touched.
         let renew = |last: &mut Heartbeat| {
-            (last.epoch, last.sequence, last.inherited) = (epoch, self.heartbeats, self.inherited);
-            if last.reported != self.membership {
-                last.reported = self.membership.clone();
+            let Heartbeat {
+                epoch: term,
+                node: _,
+                incarnation: _,
+                sequence,
+                reported,
+                flow,
+                inherited,
+                table,
+            } = &mut *last;
+            (*term, *sequence, *inherited) = (epoch, self.heartbeats, self.inherited);
+            if *reported != self.membership {
+                *reported = self.membership.clone();
             }
-            if !Arc::ptr_eq(&last.flow.0, &self.flow.fingerprint.0) {
-                last.flow = self.flow.fingerprint.clone();
+            if !Arc::ptr_eq(&flow.0, &self.flow.fingerprint.0) {
+                *flow = self.flow.fingerprint.clone();
             }
-            if !Arc::ptr_eq(&last.table, &self.table) {
-                last.table = self.table.clone();
+            if !Arc::ptr_eq(table, &self.table) {
+                *table = self.table.clone();
             }
             debug_assert_eq!(*last, new(), "a heartbeat that is renewed says what a new one would");
         };

@@ -104,6 +104,11 @@ impl Links {
     #[inline]
     pub(super) fn next_message(&mut self, place: LinkPlace, link: Link) -> (u64, Duration) {
         let pair = &mut self.pairs[place.pair as usize];
+        debug_assert_eq!(
+            (pair.ends[usize::from(place.back)], pair.ends[usize::from(!place.back)]),
+            (code(link.from), code(link.to)),
+            "the place is that of the link"
+        );
         let state = if place.back { &mut pair.back } else { &mut pair.forth };
         let number = state.messages;
         state.messages += 1;

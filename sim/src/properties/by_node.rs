@@ -95,6 +95,7 @@ mod tests {
     #[test]
     fn a_machine_that_was_wiped_is_another_node() {
         let ids = [0, 1, 2].map(|wipes| Machine::fresh_id(NodeNumber(2), wipes));
+        assert_eq!(ids.map(Machine::number_of), [NodeNumber(2); 3]);
         let mut by_id = ById::default();
         for (id, value) in ids.into_iter().zip(10..).take(2) {
             *by_id.get_or_default(id) = value;

@@ -33,7 +33,7 @@ struct Heard {
     newest: Option<(Incarnation, u64)>,
     /// When each run was last heard, or last changed, on the coordinator's own clock.
     runs: SmallVec<[(Incarnation, Instant); 1]>,
-    /// When the coordinator changed its state last.
+    /// When the coordinator changed its state last, in this term. What was before is of no interest: the term began later.
     changed: Instant,
 }
 

@@ -257,3 +257,29 @@ impl World<'_> {
         link.held.then(|| link.node())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Options;
+    use crate::scenario::Scenario;
+    use crate::setup::Setup;
+
+    #[test]
+    fn nobody_hears_what_comes_on_a_connection_whose_process_has_closed_it_or_has_ended() {
+        let scenario = Scenario::of(2).until(Duration::from_secs(60)).build().expect("a scenario");
+        let setup = Setup::new(&scenario, None).expect("the shipped configuration makes sense");
+        let mut world = World::new(&scenario, &setup, 1, Options::default());
+        world.run_until(SimTime::ZERO + Duration::from_secs(30), false);
+        let mut check = |node, closes: &dyn Fn(&mut World<'_>, ConnectionId)| {
+            let held = world.links.held_by(node);
+            assert_eq!(held.len(), 1, "{node} is connected");
+            assert_eq!(world.reaches_holder(held[0]), Some(node));
+            closes(&mut world, held[0]);
+            assert!(world.links.get_mut(held[0]).is_some(), "the server does not know of it yet");
+            assert_eq!((world.reaches_holder(held[0]), world.links.held_by(node).len()), (None, 0));
+        };
+        check(NodeNumber(1), &|world, connection| world.client_closes(connection));
+        check(NodeNumber(2), &|world, _| world.end(NodeNumber(2)));
+    }
+}

@@ -420,7 +420,6 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Something reaches a process: handled now, or later if the process is slow, or when it runs again.
     /// Hands something to the node in a process, now or as soon as that gets to it.
     #[inline]
     pub(super) fn deliver_to_node(&mut self, node: NodeNumber, input: Input) {
@@ -450,6 +449,7 @@ impl<'a> World<'a> {
         is_quick && process.is_some_and(|process| process.pause.is_none() && process.busy_until <= now)
     }
 
+    /// Something reaches a process: handled now, or later if the process is slow, or when it runs again.
     #[cold]
     #[inline(never)]
     fn deliver(&mut self, node: NodeNumber, delivery: Delivery) {
@@ -475,6 +475,7 @@ impl<'a> World<'a> {
         }
     }
 
+    /// As `handle_late`, without wrapping what nearly always is handled at once.
     fn hears(&mut self, node: NodeNumber, incarnation: Incarnation, event: CoordinationEvent) {
         let machine = self.machine_mut(node);
         let process = machine.process.as_mut().filter(|_| machine.incarnation == incarnation);

@@ -116,6 +116,7 @@ impl Running {
 }
 
 /// One machine.
+// What nearly every event looks at comes first.
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub(crate) struct Machine {
@@ -150,6 +151,7 @@ impl Machine {
 
     /// The machine that has, or had, this id.
     pub(crate) fn number_of(id: NodeId) -> NodeNumber {
+        debug_assert!(id.0 as u64 <= u64::from(u32::MAX), "{id} was not made for a machine");
         NodeNumber(id.0 as u32)
     }
 }

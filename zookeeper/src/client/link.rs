@@ -29,6 +29,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(1);
 const LEASE_WRITES: u32 = 16;
 
 /// An attached connection. The server answers in the order of asking, but authentication at once.
+// In the order in which pings need it, see `Client`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[repr(C)]
 pub(super) struct Link {

@@ -44,6 +44,7 @@ pub use route::{PAUSE_AFTER_FAILURE, PAUSE_AFTER_LOSS};
 use watches::HeldWatches;
 
 /// The session a client holds.
+// In the order in which pings need it, see `Client`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[repr(C)]
 struct Held {

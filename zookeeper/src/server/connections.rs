@@ -79,8 +79,8 @@ pub(super) struct Connection {
 
 impl Expires for Connection {
     #[inline]
-    fn expiry(&mut self) -> Option<&mut Expiry> {
-        Some(&mut self.silence)
+    fn expiry(&self) -> Option<Expiry> {
+        Some(self.silence)
     }
 }
 
@@ -115,7 +115,7 @@ impl Connections {
         let silence = self.silence.enter(id, BUCKETS.end_after(now, timeout));
         let (stage, origin) = (Stage::Fresh, origin.map(Arc::new));
         self.of.insert(id, Connection { stage, identities, origin, timeout, silence });
-        self.silence.settle(id, &mut self.of);
+        self.silence.settle(id, &self.of);
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
@@ -129,7 +129,7 @@ impl Connections {
         if !BUCKETS.is_end_after(connection.silence.at(), now, connection.timeout) {
             let silent_at = BUCKETS.end_after(now, connection.timeout);
             self.silence.put_off(id, &mut connection.silence, silent_at);
-            self.silence.settle(id, &mut self.of);
+            self.silence.settle(id, &self.of);
         }
         Some(heard)
     }
@@ -185,7 +185,7 @@ impl Connections {
     /// Forgets a connection. False when there is none.
     pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.of.remove(&id) else { return false };
-        self.silence.settle(id, &mut self.of);
+        self.silence.settle(id, &self.of);
         if let Some(session) = connection.stage.session() {
             let named = self.of_session.remove(&session);
             assert_eq!(named, Some(id), "a session has one connection on a server");

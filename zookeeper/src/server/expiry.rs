@@ -28,7 +28,7 @@ impl Expiry {
 
 /// What has an expiry, unless its end is decided.
 pub(super) trait Expires {
-    fn expiry(&mut self) -> Option<&mut Expiry>;
+    fn expiry(&self) -> Option<Expiry>;
 }
 
 /// The order in which those in a map expire: by time, at one time by id.
@@ -73,7 +73,7 @@ impl<Id: Copy + Ord + Debug> ExpiryQueue<Id> {
 
     /// Makes the first entry right again, after the expiry of `changed` has changed, or is gone.
     #[inline]
-    pub(super) fn settle(&mut self, changed: Id, of: &mut BTreeMap<Id, impl Expires>) {
+    pub(super) fn settle(&mut self, changed: Id, of: &BTreeMap<Id, impl Expires>) {
         if self.first().is_some_and(|(_, first)| first == changed) {
             self.bring_forward(of);
         }
@@ -84,7 +84,7 @@ impl<Id: Copy + Ord + Debug> ExpiryQueue<Id> {
         }
     }
 
-    fn bring_forward(&mut self, of: &mut BTreeMap<Id, impl Expires>) {
+    fn bring_forward(&mut self, of: &BTreeMap<Id, impl Expires>) {
         while let Some(mut first) = self.entries.peek_mut() {
             let Reverse((at, id, entry)) = *first;
             match expiry_of(of, id) {
@@ -112,8 +112,8 @@ impl<Id: Copy + Ord + Debug> ExpiryQueue<Id> {
     }
 }
 
-fn expiry_of<Id: Ord>(of: &mut BTreeMap<Id, impl Expires>, id: Id) -> Option<&mut Expiry> {
-    of.get_mut(&id)?.expiry()
+fn expiry_of<Id: Ord>(of: &BTreeMap<Id, impl Expires>, id: Id) -> Option<Expiry> {
+    of.get(&id)?.expiry()
 }
 
 /// The time counts, and not which entry stands for it.
@@ -151,8 +151,8 @@ mod tests {
     use proptest::prelude::*;
 
     impl Expires for Option<Expiry> {
-        fn expiry(&mut self) -> Option<&mut Expiry> {
-            self.as_mut()
+        fn expiry(&self) -> Option<Expiry> {
+            *self
         }
     }
 
@@ -175,7 +175,7 @@ mod tests {
                 (Some(expiry), None) => *expiry = None,
                 (None, None) => {}
             }
-            queue.settle(id, &mut self.of);
+            queue.settle(id, &self.of);
             self.model.retain(|(_, known)| *known != id);
             self.model.extend(at.map(|at| (at, id)));
         }

@@ -27,8 +27,8 @@ struct Tracked {
 
 impl Expires for Tracked {
     #[inline]
-    fn expiry(&mut self) -> Option<&mut Expiry> {
-        self.expiry.as_mut()
+    fn expiry(&self) -> Option<Expiry> {
+        self.expiry
     }
 }
 
@@ -50,7 +50,7 @@ impl Tracker {
         let expires_at = self.buckets.end_after(now, timeout);
         let expiry = Some(self.queue.enter(id, expires_at));
         self.sessions.insert(id, Tracked { expiry, owner });
-        self.queue.settle(id, &mut self.sessions);
+        self.queue.settle(id, &self.sessions);
     }
 
     /// Something was heard of the session. False when there is none, or when its end is decided: nothing saves it then.
@@ -59,7 +59,7 @@ impl Tracker {
         let Some(expiry) = &mut tracked.expiry else { return false };
         if !self.buckets.is_end_after(expiry.at(), now, timeout) {
             self.queue.put_off(id, expiry, self.buckets.end_after(now, timeout));
-            self.queue.settle(id, &mut self.sessions);
+            self.queue.settle(id, &self.sessions);
         }
         true
     }
@@ -84,7 +84,7 @@ impl Tracker {
     pub(super) fn close(&mut self, id: SessionId) -> bool {
         let Some(tracked) = self.sessions.get_mut(&id) else { return false };
         let closes = tracked.expiry.take().is_some();
-        self.queue.settle(id, &mut self.sessions);
+        self.queue.settle(id, &self.sessions);
         closes
     }
 
@@ -98,6 +98,7 @@ impl Tracker {
 
     /// The session has ended.
     pub(super) fn remove(&mut self, id: SessionId) {
+        // The queue is settled by that; an end that is decided has no place in it.
         self.close(id);
         self.sessions.remove(&id);
     }
@@ -183,6 +184,7 @@ mod tests {
         assert_eq!(tracker.check(ID, HERE), Err(ErrorCode::SessionMoved));
         tracker.check_invariants();
     }
+
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Track { timeout: u64 },
