@@ -38,17 +38,21 @@ fn quiet_day(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A quiet hour, in which little is written down, and the start of a large cluster, in which most lines are written.
 fn what_is_kept(criterion: &mut Criterion) {
-    let quiet = Quiet::new(10, Duration::from_secs(3_600));
-    let mut group = criterion.benchmark_group("cluster/kept");
-    group.sample_size(20);
     let kept = [("nothing", false, false), ("timeline", true, false), ("digest", false, true)];
-    for (name, timeline, digest) in kept {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(quiet.run(Options { timeline, digest })));
-        });
+    let runs = [(10, Duration::from_secs(3_600)), (1_000, Duration::from_secs(120))];
+    for (nodes, length) in runs {
+        let quiet = Quiet::new(nodes, length);
+        let mut group = criterion.benchmark_group(format!("cluster/kept/{nodes}"));
+        group.sample_size(20);
+        for (name, timeline, digest) in kept {
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| black_box(quiet.run(Options { timeline, digest })));
+            });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 criterion_group!(benches, events, quiet_day, what_is_kept);

@@ -18,7 +18,7 @@ use crate::timeline::Timeline;
 use crate::world::process::Machine;
 use crate::world::servers::ServerMachine;
 use crate::world::{self, Counts, OFFLOAD_TIME, Violation};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Witness {
     streams: Streams,
     now: SimTime,
     machines: Vec<Machine>,
+    /// See [`Cluster::in_office`].
+    in_office: BTreeSet<NodeNumber>,
     servers: Vec<ServerMachine>,
     session_timeout: Duration,
     forced_expiries: BTreeMap<NodeNumber, SimTime>,
@@ -52,6 +54,8 @@ pub struct Witness {
     before: BTreeMap<NodeNumber, nodes::Stepping>,
     violations: Vec<Violation>,
     timeline: Option<Timeline>,
+    /// What the timeline shows of each node.
+    states: world::notes::States,
     counts: Counts,
 }
 
@@ -87,6 +91,7 @@ impl Witness {
             streams,
             now: SimTime::ZERO,
             machines,
+            in_office: BTreeSet::new(),
             servers,
             session_timeout: setup.negotiated_timeout(&scenario),
             forced_expiries: BTreeMap::new(),
@@ -98,6 +103,7 @@ impl Witness {
             before: BTreeMap::new(),
             violations: Vec::new(),
             timeline: timeline.then(|| Timeline::new(header)),
+            states: world::notes::States::new(),
             counts: Counts::default(),
             scenario,
             setup,
@@ -185,6 +191,7 @@ impl Witness {
         Cluster {
             now: self.now,
             machines: &self.machines,
+            in_office: &self.in_office,
             servers: &self.servers,
             common: self.setup.common(),
             session_timeout: self.session_timeout,

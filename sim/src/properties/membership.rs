@@ -36,7 +36,7 @@ impl Property for ConnectedNodesShareTheFlow {
                 continue;
             }
             // The process may be gone by now, or another one: then there is nothing to compare.
-            let Some(machine) = step.cluster.machine_of(after.node.id, after.incarnation) else { continue };
+            let Some(machine) = step.cluster.machine_of(&after.node, after.incarnation) else { continue };
             let Some(running) = &machine.process else { continue };
             let cluster_flow = step.after.cluster_flow().map(|flow| &flow.fingerprint);
             let own_flow = running.node.has_inherited().then(|| &running.node.flow().fingerprint);

@@ -16,16 +16,17 @@ mod sessions;
 mod watchers;
 
 use crate::plan::NodeNumber;
+use crate::setup::node_of_host;
 use crate::time::SimTime;
 use crate::world::process::Machine;
 use crate::world::servers::ServerMachine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::config::NodeConfig;
 use zeromaster_core::effect::Effect;
 use zeromaster_core::event::ClusterEvent;
-use zeromaster_core::identity::{Incarnation, NodeId};
+use zeromaster_core::identity::{Incarnation, NodeId, NodeIdentifier};
 use zeromaster_core::message::Membership;
 use zeromaster_core::node::Node;
 use zeromaster_core::operator::{OperatorRequest, RequestId};
@@ -46,6 +47,8 @@ pub(crate) use watchers::Watchers;
 pub struct Cluster<'a> {
     pub(crate) now: SimTime,
     pub(crate) machines: &'a [Machine],
+    /// Who was coordinator or primary after its last step. Nobody becomes either without a step of its own.
+    pub(crate) in_office: &'a BTreeSet<NodeNumber>,
     pub(crate) servers: &'a [ServerMachine],
     pub(crate) common: &'a NodeConfig,
     /// The session timeout that the server grants.
@@ -77,22 +80,21 @@ impl Cluster<'_> {
 
     /// The node that would act as coordinator now, with its term; the latest term if there are several.
     pub(crate) fn coordinator(&self) -> Option<(NodeNumber, Epoch, &Node)> {
-        self.machines
+        self.in_office
             .iter()
-            .filter_map(|machine| {
+            .filter_map(|number| {
+                let machine = self.machine(*number)?;
                 let node = &machine.awake()?.node;
                 Some((machine.number, node.coordinates(machine.local(self.now))?, node))
             })
             .max_by_key(|(_, epoch, _)| *epoch)
     }
 
-    pub(crate) fn machine_of(&self, id: NodeId, incarnation: Incarnation) -> Option<&Machine> {
-        self.machines.iter().find(|machine| {
-            let process = machine.process.as_ref();
-            process.is_some_and(|running| {
-                running.node.id() == id && running.node.config().incarnation == incarnation
-            })
-        })
+    /// The machine on which this run of a node is.
+    pub(crate) fn machine_of(&self, node: &NodeIdentifier, incarnation: Incarnation) -> Option<&Machine> {
+        let machine = self.machine(node_of_host(&node.socket.host)?)?;
+        let running = &machine.process.as_ref()?.node;
+        (running.id() == node.id && running.config().incarnation == incarnation).then_some(machine)
     }
 
     /// Whether one of these nodes lost its session without its time having passed, and so recently that it may not

@@ -8,7 +8,7 @@ use crate::words;
 use crate::world::clients::client_config;
 use crate::world::links::Links;
 use crate::world::process::{DiskContent, Machine, Pause, Running};
-use crate::world::{self, INVARIANTS_UP_TO_NODES};
+use crate::world::{self, INVARIANTS_UP_TO_NODES, set_in_office};
 use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::config::NodeConfig;
@@ -92,6 +92,7 @@ impl Witness {
                 let id = Machine::fresh_id(node, machine.wipes);
                 let flow = Arc::new(DataFlow::empty(&format!("empty:{node}.{}", machine.wipes)));
                 machine.disk = DiskContent::new(id, flow);
+                self.states.count_anew();
             }
         }
     }
@@ -201,6 +202,8 @@ impl Witness {
             node.check_invariants();
         }
         let coordinates = node.coordinates(local);
+        let in_office = coordinates.is_some() || node.is_primary(local).is_some();
+        set_in_office(&mut self.in_office, number, in_office);
         self.ask(|property, cluster| {
             property.stepped(&Observation {
                 node: number,

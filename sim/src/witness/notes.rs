@@ -1,7 +1,7 @@
 //! The lines of the timeline, and what each node believes.
 
 use super::Witness;
-use crate::world::notes::{belief, states};
+use crate::world::notes::belief;
 use std::borrow::Cow;
 
 impl Witness {
@@ -15,7 +15,9 @@ impl Witness {
         if self.timeline.is_none() {
             return;
         }
-        let (now, states) = (self.now, states(&self.cluster()));
+        let mut seen = std::mem::take(&mut self.states);
+        let (now, states) = (self.now, seen.show(&self.cluster()));
+        self.states = seen;
         if let Some(timeline) = &mut self.timeline {
             timeline.push(now, actor.into(), word.into(), states, words());
         }

@@ -306,6 +306,7 @@ impl World<'_> {
         let id = Machine::fresh_id(node, machine.wipes);
         let flow = Arc::new(DataFlow::empty(&format!("empty:{node}.{}", machine.wipes)));
         machine.disk = super::DiskContent::new(id, flow);
+        self.states.count_anew();
     }
 
     fn pause(&mut self, step: u32, node: NodeNumber, buffered: bool) {

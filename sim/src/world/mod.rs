@@ -30,7 +30,7 @@ use links::Links;
 use peers::PeerLinks;
 use process::{Delivery, DiskContent, Machine, Running};
 use servers::ServerMachine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::coordination::{CoordinationEvent, CoordinationRequest};
@@ -158,6 +158,8 @@ pub(crate) struct World<'a> {
     queue: EventQueue<Event>,
     network: Network,
     machines: Vec<Machine>,
+    /// See [`Cluster::in_office`].
+    in_office: BTreeSet<NodeNumber>,
     servers: Vec<ServerMachine>,
     links: Links,
     peers: PeerLinks,
@@ -178,6 +180,8 @@ pub(crate) struct World<'a> {
     watchers: Watchers,
     violations: Vec<Violation>,
     timeline: Option<Timeline>,
+    /// What the timeline shows of each node.
+    states: notes::States,
     digest: Option<Digest>,
     counts: Counts,
     /// Lent to every node in turn.
@@ -207,6 +211,7 @@ impl<'a> World<'a> {
             queue: EventQueue::new(),
             network: Network::new(streams, scenario.latency),
             machines,
+            in_office: BTreeSet::new(),
             servers,
             links: Links::new(scenario.nodes),
             peers: PeerLinks::new(scenario.zookeeper.servers),
@@ -224,6 +229,7 @@ impl<'a> World<'a> {
             watchers: Watchers::new(scenario.expect.always.as_ref()),
             violations: Vec::new(),
             timeline: options.timeline.then(|| Timeline::new(notes::header(scenario, seed))),
+            states: notes::States::new(),
             digest: options.digest.then(Digest::default),
             counts: Counts::default(),
             effects: Effects::new(),
@@ -331,6 +337,7 @@ impl<'a> World<'a> {
         Cluster {
             now: self.now,
             machines: &self.machines,
+            in_office: &self.in_office,
             servers: &self.servers,
             common: self.setup.common(),
             session_timeout: self.session_timeout,
@@ -449,9 +456,13 @@ impl<'a> World<'a> {
         let coordinates = process.node.coordinates(local);
         let in_office = coordinates.is_some() || process.node.is_primary(local).is_some();
         let kinds = kinds(stimulus, process.in_office || in_office, &effects);
+        let changes_office = process.in_office != in_office;
         process.in_office = in_office;
         if checks_invariants && kinds.meets(Interest::RECORDING) {
             process.node.check_invariants();
+        }
+        if changes_office {
+            set_in_office(&mut self.in_office, node, in_office);
         }
         self.observe(node, local, kinds, stimulus, coordinates, &before, &effects);
         let incarnation = self.machine_mut(node).incarnation;
@@ -529,6 +540,7 @@ impl<'a> World<'a> {
         let cluster = Cluster {
             now: self.now,
             machines: &self.machines,
+            in_office: &self.in_office,
             servers: &self.servers,
             common: self.setup.common(),
             session_timeout: self.session_timeout,
@@ -639,6 +651,15 @@ pub(crate) fn machine(scenario: &Scenario, setup: &Setup, streams: Streams, numb
 pub(crate) fn micros_up(duration: Duration) -> u64 {
     let below_a_second = u64::from(duration.subsec_nanos().div_ceil(1_000));
     duration.as_secs().saturating_mul(1_000_000).saturating_add(below_a_second)
+}
+
+/// Notes whether `node` is in office after a step.
+pub(crate) fn set_in_office(all: &mut BTreeSet<NodeNumber>, node: NodeNumber, is: bool) {
+    if is {
+        all.insert(node);
+    } else {
+        all.remove(&node);
+    }
 }
 
 /// Which kinds of steps this one is.

@@ -5,12 +5,15 @@ use crate::plan::NodeNumber;
 use crate::properties::Cluster;
 use crate::scenario::Scenario;
 use crate::time::SimTime;
+use crate::timeline::COLUMNS_MAX;
 use crate::{setup, words};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::message::Membership;
+use zeromaster_core::status::NodeStatus;
+use zeromaster_core::table::StatusTable;
 
 impl World<'_> {
     pub(super) fn record(&mut self, node: NodeNumber, event: &ClusterEvent) {
@@ -41,8 +44,10 @@ impl World<'_> {
         words: impl FnOnce(&Self) -> String,
     ) {
         if self.timeline.is_some() {
-            let (words, states) = (words(self), states(&self.cluster()));
-            let now = self.now;
+            let words = words(self);
+            let mut seen = std::mem::take(&mut self.states);
+            let (now, states) = (self.now, seen.show(&self.cluster()));
+            self.states = seen;
             if let Some(timeline) = &mut self.timeline {
                 timeline.push(now, actor.into(), word.into(), states, words);
             }
@@ -55,23 +60,87 @@ impl World<'_> {
     }
 }
 
-/// Every node's state as the acting coordinator sees it; a question mark each when nobody acts.
-pub(crate) fn states(cluster: &Cluster<'_>) -> String {
-    let table = cluster.coordinator().map(|(_, _, node)| node.table().clone());
-    let letters = cluster.machines.iter().map(|machine| match &table {
+/// Every node's state as the acting coordinator sees it. In a wide cluster each line counts what has changed since the one
+/// before it, and looks at no other node.
+#[derive(Debug, Default)]
+pub(crate) struct States {
+    /// The table of which the counts are.
+    counted: StatusTable,
+    /// How many machines have a state with this letter. Empty when nothing is counted yet.
+    counts: BTreeMap<char, u32>,
+}
+
+impl States {
+    pub(crate) fn new() -> Self {
+        States::default()
+    }
+
+    /// A machine has another id than before: what was counted of it is void.
+    pub(crate) fn count_anew(&mut self) {
+        *self = States::new();
+    }
+
+    /// As they stand in a line; a question mark each when nobody acts.
+    pub(crate) fn show(&mut self, cluster: &Cluster<'_>) -> String {
+        let table = cluster.coordinator().map(|(_, _, node)| &**node.table());
+        if cluster.machines.len() <= COLUMNS_MAX as usize {
+            let columns: Vec<String> = letters(cluster, table).map(String::from).collect();
+            return format!("[{}]", columns.join(" "));
+        }
+        let Some(table) = table else { return format!("[?:{}]", cluster.machines.len()) };
+        self.count(cluster, table);
+        debug_assert!(
+            cluster.machines.len() > super::INVARIANTS_UP_TO_NODES as usize
+                || self.counts == counted(letters(cluster, Some(table))),
+            "what was counted step by step is what there is"
+        );
+        let counts: Vec<String> =
+            self.counts.iter().map(|(letter, count)| format!("{letter}:{count}")).collect();
+        format!("[{}]", counts.join(" "))
+    }
+
+    /// Counts what `table` says otherwise than the one that was counted before.
+    fn count(&mut self, cluster: &Cluster<'_>, table: &StatusTable) {
+        if self.counts.is_empty() {
+            self.counts = counted(letters(cluster, Some(&StatusTable::default())));
+        }
+        let mut changed = false;
+        for (now, before) in table.beside(&self.counted) {
+            changed = true;
+            if now.or(before).is_some_and(|status| is_of_a_machine(cluster, status)) {
+                let [now, before] = [now, before].map(|status| words::letter(status.map(Arc::as_ref)));
+                *self.counts.entry(now).or_default() += 1;
+                let count = self.counts.entry(before).or_default();
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&before);
+                }
+            }
+        }
+        if changed {
+            self.counted = table.clone();
+        }
+    }
+}
+
+/// Each machine's letter in `table`; a question mark each when there is none.
+fn letters<'a>(cluster: &'a Cluster<'_>, table: Option<&'a StatusTable>) -> impl Iterator<Item = char> + 'a {
+    cluster.machines.iter().map(move |machine| match table {
         Some(table) => words::letter(table.get(machine.disk.id).map(Arc::as_ref)),
         None => '?',
-    });
-    if cluster.machines.len() <= crate::timeline::COLUMNS_MAX as usize {
-        let columns: Vec<String> = letters.map(String::from).collect();
-        return format!("[{}]", columns.join(" "));
-    }
-    let mut counts: BTreeMap<char, u32> = BTreeMap::new();
-    for letter in letters {
-        *counts.entry(letter).or_default() += 1;
-    }
-    let counts: Vec<String> = counts.iter().map(|(letter, count)| format!("{letter}:{count}")).collect();
-    format!("[{}]", counts.join(" "))
+    })
+}
+
+fn counted(letters: impl Iterator<Item = char>) -> BTreeMap<char, u32> {
+    let mut counts = BTreeMap::new();
+    letters.for_each(|letter| *counts.entry(letter).or_default() += 1);
+    counts
+}
+
+/// Whether a machine has the id that `status` is about; a node with a wiped disk has left its former one behind.
+fn is_of_a_machine(cluster: &Cluster<'_>, status: &NodeStatus) -> bool {
+    let machine = setup::node_of_host(&status.node.socket.host).and_then(|number| cluster.machine(number));
+    machine.is_some_and(|machine| machine.disk.id == status.node.id)
 }
 
 pub(crate) fn header(scenario: &Scenario, seed: u64) -> String {
@@ -116,4 +185,80 @@ pub(crate) fn belief(machine: &Machine, now: SimTime) -> String {
         if view.is_empty() { "nothing of anybody".to_owned() } else { view.join(", ") }
     ));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Options;
+    use crate::setup::Setup;
+    use std::time::Duration;
+
+    /// Seventy nodes: members leave, some with another id than they came with, and the coordinator and ZooKeeper change.
+    fn churn() -> Scenario {
+        Scenario::of(70)
+            .until(Duration::from_secs(240))
+            .zookeeper_servers(3)
+            .property("nifi.cluster.flow.election.max.candidates", "70")
+            .at(Duration::from_secs(40))
+            .wipe("n3")
+            .lasting(Duration::from_secs(5))
+            .at(Duration::from_secs(60))
+            .wipe("coordinator")
+            .lasting(Duration::from_secs(20))
+            .at(Duration::from_secs(110))
+            .operator("n5", "disconnect n6")
+            .at(Duration::from_secs(120))
+            .operator("n5", "remove n6")
+            .at(Duration::from_secs(130))
+            .pause("coordinator")
+            .lasting(Duration::from_secs(40))
+            .at(Duration::from_secs(180))
+            .zookeeper_down()
+            .lasting(Duration::from_secs(30))
+            .build()
+            .expect("a scenario")
+    }
+
+    #[test]
+    fn counting_what_has_changed_comes_to_the_same_as_counting_all() {
+        let scenario = churn();
+        let setup = Setup::new(&scenario, None).expect("the shipped configuration makes sense");
+        let options = Options { timeline: true, ..Options::default() };
+        let mut world = World::new(&scenario, &setup, 1, options);
+        let mut shown = Vec::new();
+        for second in 0..240 {
+            world.run_until(SimTime::ZERO + Duration::from_secs(second), false);
+            let mut states = std::mem::take(&mut world.states);
+            let cluster = world.cluster();
+            let line = states.show(&cluster);
+            assert_eq!(line, States::new().show(&cluster), "after {second} s");
+            world.states = states;
+            if shown.last() != Some(&line) {
+                shown.push(line);
+            }
+        }
+        assert!(shown.len() > 10, "the states change: {shown:?}");
+        assert!(shown.iter().any(|line| line.contains("R:")), "a member is removed: {shown:?}");
+    }
+
+    #[test]
+    fn who_acts_as_coordinator_is_among_those_in_office() {
+        let scenario = churn();
+        let setup = Setup::new(&scenario, None).expect("the shipped configuration makes sense");
+        let mut world = World::new(&scenario, &setup, 2, Options::default());
+        let mut terms = Vec::new();
+        for step in 0..2_400 {
+            world.run_until(SimTime::ZERO + Duration::from_millis(step * 100), false);
+            let cluster = world.cluster();
+            let acts = |machine: &Machine| {
+                let local = machine.local(cluster.now);
+                Some((machine.number, machine.awake()?.node.coordinates(local)?))
+            };
+            let acting = cluster.machines.iter().filter_map(acts).max_by_key(|(_, epoch)| *epoch);
+            assert_eq!(cluster.coordinator().map(|(number, epoch, _)| (number, epoch)), acting);
+            terms.extend(acting.filter(|term| terms.last() != Some(term)));
+        }
+        assert!(terms.len() >= 3, "several act, one after the other: {terms:?}");
+    }
 }
