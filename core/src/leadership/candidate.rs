@@ -428,6 +428,7 @@ impl<'a> Line<'a> {
     /// `own`: the candidate's own name.
     fn around(own: &str, names: &'a Names) -> Line<'a> {
         let (own_ending, own_number) = (ending(own), sequence(own));
+        let own_is_plain = is_plain_number(own_ending);
         let mut has_own = false;
         let mut nearest: Option<(i32, &Arc<str>)> = None;
         // The greatest ending before its own of which it is known that it is that of a number. The order of endings is that of
@@ -435,7 +436,7 @@ impl<'a> Line<'a> {
         let mut nearest_ending = 0;
         for (ending, name) in names.with_endings() {
             has_own |= *ending == own_ending && **name == *own;
-            let is_plain = is_plain_number(*ending) && is_plain_number(own_ending);
+            let is_plain = own_is_plain && is_plain_number(*ending);
             if is_plain && !(nearest_ending..own_ending).contains(ending) {
                 continue;
             }

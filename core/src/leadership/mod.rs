@@ -32,6 +32,10 @@ impl Role {
 /// What stands between a candidate's own part of its name and its number.
 const BEFORE_NUMBER: &[u8] = b"-lock-";
 
+/// The least ending and the greatest one that are [`BEFORE_NUMBER`] and a digit, with anything behind them.
+const PLAIN_MIN: u128 = u128::from_be_bytes(*b"-lock-0\0\0\0\0\0\0\0\0\0");
+const PLAIN_MAX: u128 = u128::from_be_bytes(*b"-lock-9\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+
 /// So many digits ZooKeeper writes at least.
 const DIGITS: usize = 10;
 
@@ -52,8 +56,7 @@ pub(crate) fn sequence(name: &str) -> Option<i32> {
 /// Whether a name with this ending has its number behind the word, without a sign, and of as many digits as ZooKeeper
 /// writes: then endings are ordered as the numbers are. Whether all of them are digits is not looked at.
 pub(crate) fn is_plain_number(ending: u128) -> bool {
-    let ending = ending.to_be_bytes();
-    ending.starts_with(BEFORE_NUMBER) && ending[BEFORE_NUMBER.len()].is_ascii_digit()
+    (PLAIN_MIN..=PLAIN_MAX).contains(&ending)
 }
 
 /// The first of these candidates as Curator sorts them: by number; names without one come last.

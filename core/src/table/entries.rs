@@ -131,10 +131,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn next(&mut self) -> Option<&'a Arc<NodeStatus>> {
-        let (entry, behind) = self.run.split_first()?;
-        self.run = behind;
-        self.enter();
+        let entry = self.run.first()?;
+        self.pass_by(1);
         Some(&entry.status)
+    }
+
+    /// Goes on by so many entries of this run.
+    fn pass_by(&mut self, count: usize) {
+        self.run = &self.run[count..];
+        self.enter();
     }
 }
 
@@ -147,18 +152,19 @@ pub(super) struct Beside<'a> {
 impl Beside<'_> {
     /// Passes by what both tables share from here on: whole runs, and then entries.
     fn skip_shared(&mut self) {
-        while let ([mine, ..], [theirs, ..]) = (self.mine.run, self.theirs.run) {
-            if core::ptr::eq(self.mine.run, self.theirs.run) {
-                self.mine.run = &[];
-                self.theirs.run = &[];
-                self.mine.enter();
-                self.theirs.enter();
-            } else if Arc::ptr_eq(&mine.status, &theirs.status) {
-                self.mine.next();
-                self.theirs.next();
+        loop {
+            let (mine, theirs) = (self.mine.run, self.theirs.run);
+            let are_shared = |(mine, theirs): &(&Entry, &Entry)| Arc::ptr_eq(&mine.status, &theirs.status);
+            let shared = if core::ptr::eq(mine, theirs) {
+                mine.len()
             } else {
+                mine.iter().zip(theirs).take_while(are_shared).count()
+            };
+            if shared == 0 {
                 return;
             }
+            self.mine.pass_by(shared);
+            self.theirs.pass_by(shared);
         }
     }
 }
