@@ -184,8 +184,8 @@ pub struct ZookeeperArguments {
     #[arg(long)]
     pub extended_types: bool,
 
-    /// DigestAuthenticationProvider.superDigest: who may do everything
-    #[arg(long, value_name = "super:HASH")]
+    /// DigestAuthenticationProvider.superDigest: who may do everything, with the hash that ZooKeeper makes of the password
+    #[arg(long, value_name = "USER:HASH", value_parser = parse_digest)]
     pub super_digest: Option<String>,
 
     /// Say on standard error what becomes of sessions, and who leads
@@ -207,6 +207,23 @@ fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     if seeds.is_empty() { Err(expected.to_owned()) } else { Ok(seeds) }
 }
 
+/// What stands in a digest for twenty bytes of SHA-1.
+fn is_hash(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = text.strip_suffix('=').unwrap_or_default();
+    digits.len() == 27 && digits.bytes().all(is_digit)
+}
+
+/// A password in the place of the hash would let nobody in, and say nothing of it.
+fn parse_digest(text: &str) -> Result<String, String> {
+    let has_hash = text.split_once(':').is_some_and(|(_, hash)| is_hash(hash));
+    has_hash.then(|| text.to_owned()).ok_or_else(|| {
+        "expected a user, a colon and the SHA-1 of user, colon and password in Base64, as \
+         super:D/InIHSb7yEEbrWz8b9l71RjZJU= is that of super:test"
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +232,25 @@ mod tests {
     #[test]
     fn the_arguments_make_sense_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_super_digest_is_a_user_and_a_hash() {
+        for right in ["super:D/InIHSb7yEEbrWz8b9l71RjZJU=", ":2jmj7l5rSw0yVb/vlWAYkK/YBwk="] {
+            assert_eq!(parse_digest(right).as_deref(), Ok(right));
+        }
+        for wrong in [
+            "",
+            "super",
+            "super:",
+            "super:test",
+            "D/InIHSb7yEEbrWz8b9l71RjZJU=",
+            "super:D/InIHSb7yEEbrWz8b9l71RjZJU",
+            "super:D/InIHSb7yEEbrWz8b9l71RjZJUU=",
+            "super:D-InIHSb7yEEbrWz8b9l71RjZJU=",
+        ] {
+            assert!(parse_digest(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

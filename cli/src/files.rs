@@ -62,6 +62,18 @@ pub fn read_scenario(path: &Path) -> Result<(TextFile, Scenario), Complaint> {
     Ok((file, scenario))
 }
 
+/// Says on standard error that a file is hardly a nifi.properties. Every text is some properties file, so another one in its
+/// place would change nothing, and nobody would notice.
+pub fn talk_about_no_property(properties: &TextFile) {
+    if !NifiProperties::parse(&properties.text).iter().any(|(key, _)| key.starts_with("nifi.")) {
+        let path = properties.path.display();
+        eprintln!(
+            "{path}: no property of NiFi in it, expected keys such as {}; the run goes on with what NiFi ships",
+            key::NODE_PROTOCOL_PORT
+        );
+    }
+}
+
 /// The firewall file that a nifi.properties names, if it names one that can be read. One that cannot is talked about on
 /// standard error: the file was taken from another machine, and the firewall's may have stayed there.
 pub fn named_firewall(properties: &TextFile) -> Option<TextFile> {

@@ -2,7 +2,7 @@
 
 use crate::args::{FuzzArguments, RunArguments};
 use crate::complaint::Complaint;
-use crate::files::{KNOWN, TextFile, named_firewall, read_scenario};
+use crate::files::{KNOWN, TextFile, named_firewall, read_scenario, talk_about_no_property};
 use crate::replay::Replay;
 use crate::world::World;
 use std::path::Path;
@@ -136,6 +136,9 @@ impl Draft {
             }
             (None, None) => None,
         };
+        if let Some(properties) = &self.properties {
+            talk_about_no_property(properties);
+        }
         self.firewall = match (firewall, &self.scenario.firewall, &self.properties) {
             (Some(path), _, _) => Some(TextFile::read(path)?),
             (None, None, Some(properties)) => named_firewall(properties),

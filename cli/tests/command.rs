@@ -263,6 +263,20 @@ fn a_wrong_value_is_named_with_its_file_its_line_and_what_was_expected() {
     check_refused("fuzz --seeds 5..5", "expected two seeds such as 0..1000");
     check_refused("run --rules 3.0", "1.28");
     check_refused("run --until later", "expected a duration");
+    check_refused("zookeeper --super-digest super:test", "SHA-1");
+}
+
+#[test]
+fn a_file_without_any_property_of_nifi_is_talked_about() {
+    for (name, text, strange) in [
+        ("strange/zoo.cfg", "tickTime=2000\nclientPort=2181\n", true),
+        ("strange/empty.properties", "", true),
+        ("strange/nifi.properties", "nifi.cluster.node.connection.timeout=5 secs\n", false),
+    ] {
+        let run = zeromaster(&format!("run --nodes 1 --properties {}", file(name, text).display()));
+        assert_eq!(run.status.code(), Some(0), "{name}: {}", stderr(&run));
+        assert_eq!(stderr(&run).contains("no property of NiFi in it"), strange, "{name}: {}", stderr(&run));
+    }
 }
 
 #[test]
