@@ -55,16 +55,17 @@ impl<E: Environment> Peers<E> {
     pub(crate) fn send(&mut self, to: Address, message: Message) -> Result<(), Trouble> {
         let letter = encode(&Frame::Message(message));
         if self.letters.get(&to).is_none_or(Sender::is_closed) {
-            self.begin(&to);
+            self.begin(&to)?;
         }
         let sent = self.letters.get_mut(&to).is_some_and(|letters| letters.try_send(letter).is_ok());
         if sent { Ok(()) } else { Err(Trouble::Overflow { to }) }
     }
 
-    fn begin(&mut self, to: &Address) {
+    fn begin(&mut self, to: &Address) -> Result<(), Trouble> {
         self.letters.retain(|_, letters| !letters.is_closed());
         if self.letters.len() >= PEERS_MAX {
-            return;
+            let reason = format!("{PEERS_MAX} other nodes are being written to, and no more are at a time");
+            return Err(Trouble::Unreachable { to: to.clone(), reason });
         }
         let (sender, letters) = channel(WAITING_MAX);
         self.letters.insert(to.clone(), sender);
@@ -80,6 +81,7 @@ impl<E: Environment> Peers<E> {
             correspondence.carry_on().await;
             drop(alive);
         });
+        Ok(())
     }
 }
 
