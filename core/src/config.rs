@@ -115,7 +115,11 @@ impl NodeConfig {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    /// Whether a node can be started with it.
+    ///
+    /// # Errors
+    /// When it makes no sense; the error says what was expected.
+    pub fn check(&self) -> Result<(), ConfigError> {
         const HUNDRED_YEARS_MICROS: u64 = 100 * 365 * 24 * 3600 * 1_000_000;
         if self.heartbeat_interval < Duration::from_micros(1) {
             return Err(ConfigError::ZeroInterval);

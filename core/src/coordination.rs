@@ -348,18 +348,12 @@ impl Paths {
     }
 
     fn below(&self, path: &str) -> Arc<str> {
-        let mut full = self.root.clone();
-        full.push('/');
-        full.push_str(path);
-        full.into()
+        child(&self.root, path)
     }
 }
 
 /// The path of `child` below `parent`.
 #[must_use]
 pub fn child(parent: &str, child: &str) -> Arc<str> {
-    let mut path = String::from(parent);
-    path.push('/');
-    path.push_str(child);
-    path.into()
+    [parent, "/", child].concat().into()
 }

@@ -31,16 +31,13 @@ impl NodeId {
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            hex >> 96,
-            (hex >> 80) & 0xffff,
-            (hex >> 64) & 0xffff,
-            (hex >> 48) & 0xffff,
-            hex & 0xffff_ffff_ffff
-        )
+        // Each process that starts prints its id several times, and numbers of 128 bits are printed slowly.
+        let mut text = [b'-'; 36];
+        let places = (0..text.len()).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
+        for (place, digit) in places.zip((0..32).rev()) {
+            text[place] = b"0123456789abcdef"[(self.0 >> (4 * digit)) as usize & 0xf];
+        }
+        f.write_str(core::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -144,6 +141,12 @@ mod tests {
         for id in [0, 1, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef, u128::MAX] {
             assert_eq!(NodeId::parse(&NodeId(id).to_string()), Some(NodeId(id)));
         }
+    }
+
+    #[test]
+    fn a_node_id_is_printed_as_a_uuid() {
+        let text = NodeId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210).to_string();
+        assert_eq!(text, "01234567-89ab-cdef-fedc-ba9876543210");
     }
 
     #[test]

@@ -108,8 +108,7 @@ impl Setup {
             queued: std::collections::BTreeSet::new(),
             rules,
         };
-        zeromaster_core::node::Node::new(Arc::new(template.clone()), Arc::new(DataFlow::empty("")))
-            .map_err(SetupError::Config)?;
+        template.check().map_err(SetupError::Config)?;
         let session_timeout = cluster.zookeeper.session_timeout;
         let connect_timeout = cluster.zookeeper.connect_timeout;
         Ok(Setup { template, session_timeout, connect_timeout, firewall_warnings })

@@ -11,7 +11,7 @@ pub use cluster::{
 };
 pub use duration::{NifiDuration, parse_duration};
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -51,7 +51,7 @@ impl NifiProperties {
             let (key, value) = split(&logical);
             properties
                 .entries
-                .insert(unescape(key), Entry { line, value: trim(&unescape(value)).to_owned() });
+                .insert(unescape(key).into_owned(), Entry { line, value: trim(&unescape(value)).to_owned() });
         }
         properties
     }
@@ -102,12 +102,12 @@ fn natural_lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// `first`, and the lines from `following` that it and they continue on.
-fn join_continued<'a>(first: &str, mut following: impl Iterator<Item = &'a str>) -> String {
-    let mut logical = first.to_owned();
+fn join_continued<'a>(first: &'a str, mut following: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
+    let mut logical = Cow::Borrowed(first);
     while ends_in_open_escape(&logical) {
-        logical.pop();
+        logical.to_mut().pop();
         match following.next() {
-            Some(next) => logical.push_str(next.trim_start_matches(is_space)),
+            Some(next) => logical.to_mut().push_str(next.trim_start_matches(is_space)),
             None => break,
         }
     }
@@ -135,9 +135,9 @@ fn split(logical: &str) -> (&str, &str) {
 
 /// Resolves backslashes. Java's units are UTF-16, so half a character may be escaped; a lone half becomes U+FFFD. A
 /// `\u` without four hexadecimal digits, for which Java gives up, means the letter u.
-fn unescape(text: &str) -> String {
+fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut units = Vec::with_capacity(text.len());
     let mut rest = text.chars();
@@ -161,7 +161,7 @@ fn unescape(text: &str) -> String {
             other => push(&mut units, other),
         }
     }
-    String::from_utf16_lossy(&units)
+    String::from_utf16_lossy(&units).into()
 }
 
 /// The UTF-16 unit written in the first four characters.
