@@ -37,6 +37,28 @@ impl SimTime {
     }
 }
 
+/// So many things do not happen at one instant, unless each brings about another at once and there is no end to it. The
+/// largest clusters do four million things in their first two minutes.
+pub(crate) const AT_ONCE_MAX: u64 = 10_000_000;
+
+/// Notices when time stands still. A run would not end then, and nobody would learn why.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    at: SimTime,
+    at_once: u64,
+}
+
+impl Progress {
+    /// Something happens at `now`, no earlier than what happened before it. Whether that is still believable.
+    #[inline]
+    #[must_use]
+    pub(crate) fn goes_on(&mut self, now: SimTime) -> bool {
+        self.at_once = if self.at == now { self.at_once + 1 } else { 1 };
+        self.at = now;
+        self.at_once <= AT_ONCE_MAX
+    }
+}
+
 /// Whole microseconds of `duration`, at most `u64::MAX`.
 pub(crate) const fn whole_micros(duration: Duration) -> u64 {
     // In 64 bits: sums of times are among the commonest things that a simulation computes.
@@ -93,6 +115,16 @@ mod tests {
         assert_eq!(SimTime(1) + Duration::from_millis(2), SimTime(2001));
         assert_eq!(SimTime(1) + Duration::MAX, SimTime::FAR_FUTURE);
         assert_eq!(SimTime::FAR_FUTURE + Duration::from_secs(1), SimTime::FAR_FUTURE);
+    }
+
+    #[test]
+    fn time_stands_still_when_one_instant_has_no_end() {
+        let mut progress = Progress::default();
+        for instant in 0..3 {
+            assert!((0..AT_ONCE_MAX).all(|_| progress.goes_on(SimTime(instant))));
+        }
+        assert!(!progress.goes_on(SimTime(2)));
+        assert!(progress.goes_on(SimTime(3)));
     }
 
     #[test]

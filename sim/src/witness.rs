@@ -13,7 +13,7 @@ use crate::properties::{Cluster, Finding, Incident, Property, safety};
 use crate::random::{Stream, Streams};
 use crate::scenario::Scenario;
 use crate::setup::Setup;
-use crate::time::SimTime;
+use crate::time::{AT_ONCE_MAX, Progress, SimTime};
 use crate::timeline::Timeline;
 use crate::world::process::Machine;
 use crate::world::servers::ServerMachine;
@@ -57,6 +57,7 @@ pub struct Witness {
     /// What the timeline shows of each node.
     states: world::notes::States,
     counts: Counts,
+    progress: Progress,
 }
 
 impl fmt::Debug for Witness {
@@ -105,14 +106,23 @@ impl Witness {
             timeline: timeline.then(|| Timeline::new(header)),
             states: world::notes::States::new(),
             counts: Counts::default(),
+            progress: Progress::default(),
             scenario,
             setup,
         }
     }
 
-    /// It is `now`; time does not go back.
+    /// It is `now`, and something happens; time does not go back.
+    ///
+    /// # Panics
+    /// When so much happens at once that time stands still.
     pub fn at(&mut self, now: SimTime) {
         self.now = self.now.max(now);
+        assert!(
+            self.progress.goes_on(self.now),
+            "time stands still at {} s: {AT_ONCE_MAX} things happened at once, and there is no end to it",
+            self.now
+        );
     }
 
     /// What time it is.

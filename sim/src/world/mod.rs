@@ -24,7 +24,7 @@ use crate::random::{Stream, Streams};
 use crate::run::Options;
 use crate::scenario::Scenario;
 use crate::setup::{self, Setup};
-use crate::time::SimTime;
+use crate::time::{AT_ONCE_MAX, Progress, SimTime};
 use crate::timeline::Timeline;
 use links::Links;
 use peers::PeerLinks;
@@ -184,6 +184,7 @@ pub(crate) struct World<'a> {
     states: notes::States,
     digest: Option<Digest>,
     counts: Counts,
+    progress: Progress,
     /// Lent to every node in turn.
     effects: Effects,
     /// Lent to every server in turn.
@@ -232,6 +233,7 @@ impl<'a> World<'a> {
             states: notes::States::new(),
             digest: options.digest.then(Digest::default),
             counts: Counts::default(),
+            progress: Progress::default(),
             effects: Effects::new(),
             server_outputs: Vec::new(),
             sessions_heard_of: Vec::new(),
@@ -270,10 +272,17 @@ impl<'a> World<'a> {
 
     /// Runs every event up to and including `until`. Stops early at the first violation that nothing excuses, if told
     /// to.
+    ///
+    /// # Panics
+    /// When a node or a server wants something at once again and again, so that time stands still.
     pub(crate) fn run_until(&mut self, until: SimTime, stop_at_violation: bool) {
         while let Some((time, _, event)) = self.queue.pop_until(until) {
             self.now = time;
             self.counts.events += 1;
+            assert!(
+                self.progress.goes_on(time),
+                "time stands still at {time} s: {AT_ONCE_MAX} events at once, and then {event:?}"
+            );
             let digested = self.digest.map(|_| event.kind_and_actor());
             self.dispatch(event);
             if let Some((kind, actor)) = digested {
@@ -696,5 +705,20 @@ pub(crate) fn stimulus(input: &Input) -> Stimulus {
         | Input::FlowLoaded { .. }
         | Input::OffloadFinished { .. }
         | Input::Stop => Stimulus::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "time stands still at 0.000 s: 10000000 events at once, and then FirstStart")]
+    fn a_run_in_which_time_stands_still_says_so() {
+        let scenario = Scenario::of(1).build().expect("a scenario");
+        let setup = Setup::new(&scenario, None).expect("the shipped configuration makes sense");
+        let mut world = World::new(&scenario, &setup, 1, Options::default());
+        (0..AT_ONCE_MAX).for_each(|_| assert!(world.progress.goes_on(SimTime::ZERO)));
+        world.run_until(SimTime::ZERO, true);
     }
 }
