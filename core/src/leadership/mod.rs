@@ -33,8 +33,16 @@ impl Role {
 const BEFORE_NUMBER: &[u8] = b"-lock-";
 
 /// The least ending and the greatest one that are [`BEFORE_NUMBER`] and a digit, with anything behind them.
-const PLAIN_MIN: u128 = u128::from_be_bytes(*b"-lock-0\0\0\0\0\0\0\0\0\0");
-const PLAIN_MAX: u128 = u128::from_be_bytes(*b"-lock-9\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+const PLAIN_MIN: u128 = behind_the_word(b'0', 0);
+const PLAIN_MAX: u128 = behind_the_word(b'9', u8::MAX);
+
+const fn behind_the_word(digit: u8, rest: u8) -> u128 {
+    let mut ending = [rest; 16];
+    let (word, behind) = ending.split_at_mut(BEFORE_NUMBER.len());
+    word.copy_from_slice(BEFORE_NUMBER);
+    behind[0] = digit;
+    u128::from_be_bytes(ending)
+}
 
 /// So many digits ZooKeeper writes at least.
 const DIGITS: usize = 10;
