@@ -184,7 +184,7 @@ pub struct ZookeeperArguments {
     #[arg(long)]
     pub extended_types: bool,
 
-    /// DigestAuthenticationProvider.superDigest: who may do everything, with the hash that ZooKeeper makes of the password
+    /// DigestAuthenticationProvider.superDigest: who may do everything; the hash is that of user, colon and password
     #[arg(long, value_name = "USER:HASH", value_parser = parse_digest)]
     pub super_digest: Option<String>,
 

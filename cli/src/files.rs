@@ -62,13 +62,13 @@ pub fn read_scenario(path: &Path) -> Result<(TextFile, Scenario), Complaint> {
     Ok((file, scenario))
 }
 
-/// Says on standard error that a file is hardly a nifi.properties. Every text is some properties file, so another one in its
-/// place would change nothing, and nobody would notice.
+/// Says on standard error that a file is hardly a nifi.properties. Every text is some properties file, so nobody would
+/// notice that another one stands in its place.
 pub fn talk_about_no_property(properties: &TextFile) {
     if !NifiProperties::parse(&properties.text).iter().any(|(key, _)| key.starts_with("nifi.")) {
         let path = properties.path.display();
         eprintln!(
-            "{path}: no property of NiFi in it, expected keys such as {}; the run goes on with what NiFi ships",
+            "{path}: no property of NiFi in it, expected keys such as {}; what is absent has the default of NiFi's code",
             key::NODE_PROTOCOL_PORT
         );
     }

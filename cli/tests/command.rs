@@ -276,6 +276,8 @@ fn a_file_without_any_property_of_nifi_is_talked_about() {
         let run = zeromaster(&format!("run --nodes 1 --properties {}", file(name, text).display()));
         assert_eq!(run.status.code(), Some(0), "{name}: {}", stderr(&run));
         assert_eq!(stderr(&run).contains("no property of NiFi in it"), strange, "{name}: {}", stderr(&run));
+        // The default of NiFi's code, 3 s, of which a server makes two ticks; NiFi ships 10 s.
+        assert!(stdout(&run).contains("timeout 4s"), "{name}: {}", stdout(&run));
     }
 }
 
