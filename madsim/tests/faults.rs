@@ -37,6 +37,16 @@ fn a_process_that_is_asked_to_stop_says_goodbye() {
     assert!(text.contains("NODE_SHUTDOWN") && text.contains("closed"), "{text}");
 }
 
+#[test]
+fn states_of_a_wide_cluster_are_counted_right_when_disks_are_wiped() {
+    let text = "about = \"a test\"\nuntil = \"150s\"\n[cluster]\nnodes = 14\n\
+                nifi.\"nifi.cluster.flow.election.max.candidates\" = \"14\"\n\
+                [[plan]]\nat = \"40s\"\nwipe = \"n5\"\nfor = \"5s\"\n\
+                [[plan]]\nat = \"60s\"\nwipe = \"coordinator\"\nfor = \"20s\"\n";
+    let text = check_passed(&Scenario::parse(text, &KNOWN).unwrap());
+    assert!(text.contains("[-:1 C:13]") && text.lines().last().unwrap().contains("[C:14]"), "{text}");
+}
+
 #[track_caller]
 fn check_refused(step: &str, expected: &str) {
     let scenario = scenario(&format!("[[plan]]\nat = \"30s\"\n{step}\n"));

@@ -71,6 +71,7 @@ impl Witness {
     pub fn ended(&mut self, node: NodeNumber) {
         self.before.remove(&node);
         if self.machine_mut(node).process.take().is_some() {
+            self.in_office.remove(&node);
             self.happened(&Incident::Ended { node });
         }
     }

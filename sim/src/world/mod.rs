@@ -281,7 +281,8 @@ impl<'a> World<'a> {
             self.counts.events += 1;
             assert!(
                 self.progress.goes_on(time),
-                "time stands still at {time} s: {AT_ONCE_MAX} events at once, and then {event:?}"
+                "time stands still at {time} s: {AT_ONCE_MAX} events at once, and then {:.200}",
+                format!("{event:?}")
             );
             let digested = self.digest.map(|_| event.kind_and_actor());
             self.dispatch(event);
@@ -416,6 +417,7 @@ impl<'a> World<'a> {
         if self.machine_mut(node).process.take().is_none() {
             return;
         }
+        self.in_office.remove(&node);
         for connection in self.links.held_by(node) {
             self.client_closes(connection);
         }

@@ -75,7 +75,7 @@ impl States {
         States::default()
     }
 
-    /// A machine has another id than before: what was counted of it is void.
+    /// A machine has another id than before, as after a wipe: what was counted of it is void.
     pub(crate) fn count_anew(&mut self) {
         *self = States::new();
     }
@@ -233,6 +233,9 @@ mod tests {
             let cluster = world.cluster();
             let line = states.show(&cluster);
             assert_eq!(line, States::new().show(&cluster), "after {second} s");
+            if let Some((_, _, node)) = cluster.coordinator() {
+                assert_eq!(states.counts, counted(letters(&cluster, Some(node.table()))), "after {second} s");
+            }
             world.states = states;
             if shown.last() != Some(&line) {
                 shown.push(line);

@@ -29,8 +29,8 @@ pub(crate) enum Delivery {
 pub(crate) struct DiskContent {
     pub(crate) id: NodeId,
     pub(crate) flow: Arc<DataFlow>,
-    /// What was there before the last write.
-    before: Option<(NodeId, Arc<DataFlow>)>,
+    /// The flow that was there before the last write.
+    before: Option<Arc<DataFlow>>,
 }
 
 impl DiskContent {
@@ -39,14 +39,13 @@ impl DiskContent {
     }
 
     pub(crate) fn write(&mut self, durable: Durable) {
-        self.before = Some((self.id, std::mem::replace(&mut self.flow, durable.flow)));
-        self.id = durable.id;
+        assert_eq!(self.id, durable.id, "a node keeps the id that it was started with");
+        self.before = Some(std::mem::replace(&mut self.flow, durable.flow));
     }
 
     /// The last write never reached the disk.
     pub(crate) fn lose_last_write(&mut self) {
-        if let Some((id, flow)) = self.before.take() {
-            self.id = id;
+        if let Some(flow) = self.before.take() {
             self.flow = flow;
         }
     }
