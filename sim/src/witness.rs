@@ -104,7 +104,7 @@ impl Witness {
             before: BTreeMap::new(),
             violations: Vec::new(),
             timeline: timeline.then(|| Timeline::new(header)),
-            states: world::notes::States::new(),
+            states: world::notes::States::default(),
             counts: Counts::default(),
             progress: Progress::default(),
             scenario,
@@ -247,5 +247,19 @@ impl Witness {
         self.note("**", word, || format!("{property}: {text}{because}"));
         let (at, event, beliefs) = (self.now, self.counts.events, self.beliefs());
         self.violations.push(Violation { property, at, event, text, excuse, beliefs });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "time stands still at 0.000 s: 10000000 things happened at once")]
+    fn a_cluster_elsewhere_in_which_time_stands_still_says_so() {
+        let scenario = Scenario::of(1).build().expect("a scenario");
+        let setup = Setup::new(&scenario, None).expect("the shipped configuration makes sense");
+        let mut witness = Witness::new(Arc::new(scenario), Arc::new(setup), 1, false, "elsewhere");
+        (0..=AT_ONCE_MAX).for_each(|_| witness.at(SimTime::ZERO));
     }
 }

@@ -230,7 +230,7 @@ impl<'a> World<'a> {
             watchers: Watchers::new(scenario.expect.always.as_ref()),
             violations: Vec::new(),
             timeline: options.timeline.then(|| Timeline::new(notes::header(scenario, seed))),
-            states: notes::States::new(),
+            states: notes::States::default(),
             digest: options.digest.then(Digest::default),
             counts: Counts::default(),
             progress: Progress::default(),
