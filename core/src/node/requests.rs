@@ -17,12 +17,13 @@ impl Node {
         request: OperatorRequest,
         effects: &mut Effects,
     ) {
+        // The coordinator is no exception (spec 3.5): one that is not a member decides nothing on a person's behalf.
+        if !self.membership.is_connected() {
+            return effects.push(Effect::Reply { id, outcome: Err(Refusal::NotConnected) });
+        }
         if self.office.as_ref().is_some_and(|office| office.is_published()) {
             let requester = Requester::Here { id };
             return self.with_office(now, effects, |office, desk| office.requested(desk, requester, request));
-        }
-        if !self.membership.is_connected() {
-            return effects.push(Effect::Reply { id, outcome: Err(Refusal::NotConnected) });
         }
         match self.finder.view().known().filter(|_| self.online) {
             Some((epoch, address)) => {

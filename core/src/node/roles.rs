@@ -9,7 +9,7 @@ use crate::event::{ClusterEvent, Resignation};
 use crate::leadership::Role;
 use crate::message::Membership;
 use crate::rules::CoordinatorLookup;
-use crate::status::Epoch;
+use crate::status::{DisconnectionCode, Epoch};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -69,7 +69,9 @@ impl Node {
             Some(self.no_longer_leads())
         } else if self.known_epoch > office.epoch() {
             Some(Resignation::Deposed)
-        } else if self.bars_itself() && self.table.connected().next().is_some() {
+        } else if self.is_put_out_by_a_person()
+            || (self.bars_itself() && self.table.connected().next().is_some())
+        {
             Some(Resignation::NotEntitled)
         } else {
             None
@@ -150,6 +152,17 @@ impl Node {
             Membership::Joining | Membership::Loading { .. } | Membership::Connected { .. } => false,
             Membership::Disconnected { code, .. } => code.bars_from_office(),
             Membership::Offloading { .. } | Membership::Offloaded { .. } | Membership::Removed { .. } => true,
+        }
+    }
+
+    /// Whether a person decided that this node is no member. Such a node does not coordinate, even if nobody else can. A
+    /// node that is out for another reason goes on until another node is CONNECTED: it may be the only one that knows the
+    /// elected flow.
+    fn is_put_out_by_a_person(&self) -> bool {
+        match &self.membership {
+            Membership::Disconnected { code, .. } => *code == DisconnectionCode::UserDisconnected,
+            Membership::Offloading { .. } | Membership::Offloaded { .. } | Membership::Removed { .. } => true,
+            Membership::Joining | Membership::Loading { .. } | Membership::Connected { .. } => false,
         }
     }
 

@@ -260,6 +260,19 @@ fn a_request_of_the_node_itself_ends_a_pending_order_to_leave() {
     assert_eq!(orders(&bench.take(), 2), []);
 }
 
+/// NiFi's 404 at any node that is not a member; the coordinator is no exception.
+#[test]
+fn a_coordinator_that_is_no_member_serves_no_person() {
+    let mut config = config(1);
+    config.flow_election_max_candidates = Some(3);
+    let mut bench = Bench::new(config, flow("A"));
+    bench.connect();
+    assert!(bench.node.decides(bench.now).is_some(), "it coordinates, and the nodes vote");
+    bench.take();
+    let id = bench.request(OperatorRequest::Disconnect(NodeId(1)));
+    assert_eq!(replies(&bench.take()), [(id, Err(Refusal::NotConnected))]);
+}
+
 #[test]
 fn the_last_connected_node_stays() {
     let mut bench = Bench::coordinator();
