@@ -7,7 +7,7 @@ use crate::config::TRY_LATER;
 use crate::coordination::{Operation, child};
 use crate::event::{ClusterEvent, Severity};
 use crate::flow_election::Ballot;
-use crate::identity::{Address, Incarnation, NodeIdentifier};
+use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
 use crate::message::{ConnectionAnswer, ConnectionRequest, Membership, Message, OrderKind};
 use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
 use crate::table::StatusTable;
@@ -35,6 +35,9 @@ impl Office {
         }
         // A change of this node's status is on its way to ZooKeeper; it asks again.
         if self.commits.contains_key(&node) || self.answered_already(desk, from, &request) {
+            return;
+        }
+        if !self.admits_newcomer(desk, &request.node, request.incarnation) {
             return;
         }
         if let Some(answer) = self.rejection(desk, &request) {
@@ -87,7 +90,8 @@ impl Office {
 
     /// Why the node may not come in, if it may not.
     fn rejection(&mut self, desk: &mut Desk<'_>, request: &ConnectionRequest) -> Option<ConnectionAnswer> {
-        if !desk.config.permits(&request.node.socket.host) {
+        if !is_kept_out(desk, request.node.id, request.incarnation)
+            && !desk.config.permits(&request.node.socket.host) {
             let code = DisconnectionCode::BlockedByFirewall;
             let known = desk.table.get(request.node.id);
             if known.is_none_or(|status| {
@@ -191,6 +195,25 @@ impl Office {
             let path = child(&desk.config.paths.exclusions(), &request.node.id.to_string());
             self.perform(desk, Step::ForgetExclusion, Operation::Delete { path });
         }
+    }
+
+    /// Whether a run that nothing was decided about is to be known from now on. It is not when a later run has its addresses;
+    /// an earlier run that had them is removed, so that one live process has one entry (spec S37).
+    pub(super) fn admits_newcomer(
+        &mut self,
+        desk: &mut Desk<'_>,
+        node: &Arc<NodeIdentifier>,
+        incarnation: Incarnation,
+    ) -> bool {
+        if desk.table.get(node.id).is_some() {
+            return true;
+        }
+        let others = self.claims.of_others(desk.table, node);
+        if others.iter().any(|other| other.incarnation > incarnation) {
+            return false;
+        }
+        self.evict_former_owners(desk, node);
+        true
     }
 
     /// The node is right about its own addresses: whoever else claims them is gone (NIFI-6779, spec S37).
@@ -297,7 +320,7 @@ impl Office {
         }
     }
 
-    pub(crate) fn acknowledged(&mut self, node: crate::identity::NodeId, version: Version) {
+    pub(crate) fn acknowledged(&mut self, node: NodeId, version: Version) {
         self.orders.acknowledged(node, version);
     }
 
@@ -369,6 +392,24 @@ impl Office {
             | DisconnectionCode::FailedToServiceRequest
             | DisconnectionCode::HeartbeatReceivedFromDisconnectedNode => false,
         }
+    }
+}
+
+/// Whether a person keeps this run of the node out: what the firewall says of it changes nothing then, least of all a
+/// tombstone (spec S15).
+pub(super) fn is_kept_out(desk: &Desk<'_>, node: NodeId, incarnation: Incarnation) -> bool {
+    let rules = &desk.config.rules;
+    let Some(status) = desk.table.get(node).filter(|status| status.incarnation >= incarnation) else {
+        return false;
+    };
+    match status.state {
+        ConnectionState::Removed => rules.removal_leaves_tombstone,
+        ConnectionState::Connecting { .. }
+        | ConnectionState::Connected { .. }
+        | ConnectionState::Disconnecting
+        | ConnectionState::Disconnected { .. }
+        | ConnectionState::Offloading
+        | ConnectionState::Offloaded => rules.exclusions_in_zookeeper && is_recorded_exclusion(status),
     }
 }
 

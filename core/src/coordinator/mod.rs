@@ -415,7 +415,7 @@ impl Office {
 
     /// A member that nobody knew: now it is known, and not connected.
     fn discover(&mut self, desk: &mut Desk<'_>, node: &Arc<NodeIdentifier>, incarnation: Incarnation) {
-        if desk.table.get(node.id).is_none() {
+        if desk.table.get(node.id).is_none() && self.admits_newcomer(desk, node, incarnation) {
             let state = ConnectionState::disconnected(crate::status::DisconnectionCode::NotYetConnected);
             let text = String::from("Node discovered in ZooKeeper. It has not yet connected to the cluster.");
             self.decide(desk, node, incarnation, |_| state, Severity::Info, text);

@@ -1,6 +1,7 @@
 //! The heartbeat monitor's tick: each new heartbeat is judged by the decision table (spec 2.6, with the hazards of 2.9
 //! resolved), then silence is. Nodes are taken in the order of their ids.
 
+use super::connection::is_kept_out;
 use super::heartbeats::Stored;
 use super::{Desk, Office};
 use crate::event::{ClusterEvent, Severity};
@@ -48,8 +49,13 @@ impl Office {
     /// The decision table, H1 to H8. A heartbeat that was received before its node's status last changed says nothing
     /// about the new status, whatever that is (spec 2.9 items 2 and 8).
     fn judge(&mut self, desk: &mut Desk<'_>, heartbeat: &Heartbeat, received_at: Instant) {
-        if !desk.config.permits(&heartbeat.node.socket.host) {
+        if !is_kept_out(desk, heartbeat.node.id, heartbeat.incarnation)
+            && !desk.config.permits(&heartbeat.node.socket.host)
+        {
             return self.block(desk, heartbeat);
+        }
+        if !self.admits_newcomer(desk, &heartbeat.node, heartbeat.incarnation) {
+            return;
         }
         // A newer run of the process than the one that is known is a node that nobody has let in yet.
         let known =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::firewall::Firewall;
 use zeromaster_core::flow::Fingerprint;
-use zeromaster_core::identity::Incarnation;
+use zeromaster_core::identity::{Incarnation, NodeId, NodeIdentifier};
 use zeromaster_core::message::{Membership, Message, OrderKind};
 use zeromaster_core::rules::AUTO_RECONNECT_1_X;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, Version};
@@ -88,7 +88,7 @@ fn every_membership(version: Version) -> Vec<Membership> {
 
 #[test]
 fn h1_a_node_that_the_firewall_does_not_list_is_put_out_whatever_it_is() {
-    for known in [None, connected(), connecting(), disconnected(DisconnectionCode::UserDisconnected)] {
+    for known in [None, connected(), connecting(), disconnected(DisconnectionCode::LackOfHeartbeat)] {
         let (firewall, warnings) = Firewall::parse("n1\nn3");
         assert!(warnings.is_empty());
         let mut blocked = config(1);
@@ -112,6 +112,42 @@ fn h1_a_node_that_the_firewall_does_not_list_is_put_out_whatever_it_is() {
         bench.pass(INTERVAL);
         assert_eq!(told(&bench.take(), 2), [""; 0]);
     }
+}
+
+#[test]
+fn h1_the_firewall_overwrites_nothing_that_a_person_decided() {
+    let user = ConnectionState::disconnected(DisconnectionCode::UserDisconnected);
+    for decided in [ConnectionState::Removed, user, ConnectionState::Offloading, ConnectionState::Offloaded] {
+        let mut blocked = config(1);
+        blocked.firewall = Some(Firewall::parse("n1").0);
+        let mut bench = Bench::new(blocked, flow("A"));
+        bench.receive(9, change(50, status(2, decided.clone(), ATTEMPT)));
+        bench.connect();
+        bench.pass(INTERVAL);
+        bench.beat(2, Membership::Connected { attempt: ATTEMPT });
+        bench.ask(2, "A");
+        bench.pass(INTERVAL);
+        assert_eq!(bench.state(2), Some(decided));
+    }
+}
+
+#[test]
+fn h2_one_live_process_has_one_entry() {
+    let mut bench = Bench::with_member();
+    // Its disk was wiped: another id, the same addresses, a later run.
+    let newcomer = NodeIdentifier { id: NodeId(7), ..NodeIdentifier::clone(&identifier(2)) };
+    let mut heartbeat = bench.heartbeat(2, out(DisconnectionCode::LackOfHeartbeat, ATTEMPT));
+    (heartbeat.node, heartbeat.incarnation) = (Arc::new(newcomer), Incarnation(2));
+    bench.receive(2, Message::Heartbeat(Arc::new(heartbeat.clone())));
+    bench.pass(INTERVAL);
+    assert_eq!(bench.state(2), Some(ConnectionState::Removed));
+    assert!(bench.state(7).is_some());
+    // A heartbeat of the run before, which was on its way, makes no entry.
+    heartbeat.node = Arc::new(NodeIdentifier { id: NodeId(8), ..NodeIdentifier::clone(&identifier(2)) });
+    heartbeat.incarnation = Incarnation(1);
+    bench.receive(2, Message::Heartbeat(Arc::new(heartbeat)));
+    bench.pass(INTERVAL);
+    assert_eq!(bench.state(8), None);
 }
 
 #[test]
