@@ -9,7 +9,7 @@ use crate::event::{ClusterEvent, Resignation};
 use crate::leadership::Role;
 use crate::message::Membership;
 use crate::rules::CoordinatorLookup;
-use crate::status::{DisconnectionCode, Epoch};
+use crate::status::{ConnectionState, DisconnectionCode, Epoch};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -185,8 +185,16 @@ impl Node {
         }
     }
 
-    fn knows_other_members(&self) -> bool {
-        self.table.connected().any(|status| status.node.id != self.config.node.id)
+    /// Whether other nodes were given the cluster's flow, as far as this node knows. Those that are still CONNECTING here
+    /// may have loaded it: a coordinator that loses its lease again and again never comes to a tick that says so.
+    fn knows_others_with_the_flow(&self) -> bool {
+        self.table.iter().any(|status| {
+            status.node.id != self.config.node.id
+                && matches!(
+                    status.state,
+                    ConnectionState::Connecting { .. } | ConnectionState::Connected { .. }
+                )
+        })
     }
 
     /// Stands for the roles that this node is entitled to, and for no other.
@@ -242,7 +250,7 @@ impl Node {
         // the cluster's flow, and others have it by now: they go first.
         let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
         let ghost = epoch < self.known_epoch || self.was_told_decisions_of(epoch);
-        if ghost || (resumes && !self.inherited && self.knows_other_members()) {
+        if ghost || (resumes && !self.inherited && self.knows_others_with_the_flow()) {
             self.stands_again_at = now + STAND_AGAIN_PAUSE;
             return self.leave_line(now, Role::ClusterCoordinator, Resignation::Deposed, effects);
         }

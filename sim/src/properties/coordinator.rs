@@ -1,10 +1,11 @@
 //! Who may coordinate.
 
-use super::{Cluster, Finding, Incident, Interest, Observation, Property};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property, ServerStep};
 use crate::plan::NodeNumber;
 use std::collections::BTreeSet;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::leadership::Role;
+use zeromaster_zookeeper::{ServerRecord, SessionId};
 
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
@@ -57,7 +58,10 @@ impl Property for OneActingCoordinator {
 
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
-pub(super) struct QualifiedCoordinator;
+pub(super) struct QualifiedCoordinator {
+    /// Sessions that ZooKeeper has given up: their owners are in no line any more, and may not know it yet.
+    expired: BTreeSet<SessionId>,
+}
 
 impl Property for QualifiedCoordinator {
     fn name(&self) -> &'static str {
@@ -65,12 +69,24 @@ impl Property for QualifiedCoordinator {
     }
 
     fn promise(&self) -> &'static str {
-        "A node without the cluster's flow is not elected coordinator while a settled member that has it is there \
-         (spec I8)."
+        "A node without the cluster's flow is not elected coordinator while a settled member that has it, and whose \
+         ZooKeeper session lives, is there (spec I8)."
     }
 
     fn interest(&self) -> Interest {
-        Interest::RECORDING
+        Interest::RECORDING.and(Interest::TURNING)
+    }
+
+    fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
+        self.expired.extend(step.records().filter_map(|record| match record {
+            ServerRecord::SessionExpired { session } => Some(*session),
+            ServerRecord::SessionOpened { .. }
+            | ServerRecord::SessionClosed { .. }
+            | ServerRecord::Looking
+            | ServerRecord::Leads { .. }
+            | ServerRecord::Follows { .. } => None,
+        }));
+        None
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
@@ -89,6 +105,7 @@ impl Property for QualifiedCoordinator {
             machine.number != step.node
                 && machine.awake().is_some_and(|running| {
                     running.node.membership().is_connected()
+                        && running.client.session().is_some_and(|session| !self.expired.contains(&session))
                         && settled(running.session_since)
                         && settled(running.connected_since)
                 })
