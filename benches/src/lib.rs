@@ -170,6 +170,7 @@ fn node(number: u32) -> Node {
         heartbeat_missable_max: 8,
         flow_election_max_wait: Duration::from_secs(1),
         flow_election_max_candidates: None,
+        session_timeout: Duration::from_secs(10),
         connection_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(5),
         paths: Paths::new("/nifi"),

@@ -46,6 +46,8 @@ pub struct NodeConfig {
     pub flow_election_max_wait: Duration,
     /// `nifi.cluster.flow.election.max.candidates`, if set.
     pub flow_election_max_candidates: Option<u32>,
+    /// `nifi.zookeeper.session.timeout`: how long ZooKeeper keeps the session of a node that it does not hear.
+    pub session_timeout: Duration,
     /// `nifi.cluster.node.connection.timeout`: how long a new coordinator waits for word from every member.
     pub connection_timeout: Duration,
     /// `nifi.cluster.node.read.timeout`: how long an answer may take.

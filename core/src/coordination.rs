@@ -341,6 +341,12 @@ impl Paths {
         self.below("cluster/nodes")
     }
 
+    /// Which flow the nodes elected, and below it which runs of which nodes were given it.
+    #[must_use]
+    pub fn elected_flow(&self) -> Arc<str> {
+        self.below("cluster/flow")
+    }
+
     /// Where the decisions of people about nodes are kept.
     #[must_use]
     pub fn exclusions(&self) -> Arc<str> {

@@ -175,6 +175,11 @@ fn parse_well_known(data: &str, czxid: Epoch) -> CoordinatorView {
     }
 }
 
+/// What a member registers with: its identifier and addresses, and which run of its process it is.
+pub(crate) fn print_member(node: &NodeIdentifier, incarnation: Incarnation) -> Arc<str> {
+    format!("{} {} {} {}", node.id, node.api, node.socket, incarnation.0).into()
+}
+
 /// Who registered with this data, and which run of its process.
 pub(crate) fn parse_member(data: &str) -> Option<(NodeIdentifier, Incarnation)> {
     let mut words = data.split(' ');
@@ -196,7 +201,7 @@ pub(crate) struct Registration {
 
 impl Registration {
     pub(crate) fn new(paths: &Paths, node: &NodeIdentifier, incarnation: Incarnation) -> Self {
-        let data = format!("{} {} {} {}", node.id, node.api, node.socket, incarnation.0).into();
+        let data = print_member(node, incarnation);
         Registration {
             path: child(&paths.members(), &node.id.to_string()),
             data,

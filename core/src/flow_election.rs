@@ -267,7 +267,7 @@ impl FlowElection {
 }
 
 /// The smallest difference between two instants.
-const CLOCK_STEP: Duration = Duration::from_micros(1);
+pub(crate) const CLOCK_STEP: Duration = Duration::from_micros(1);
 
 #[cfg(test)]
 mod tests {

@@ -248,6 +248,18 @@ pub enum Message {
         /// What it believes of itself.
         reported: Membership,
     },
+    /// FLOW_REQUEST: a coordinator that was elected without the cluster's flow asks a node that was given it.
+    FlowRequest {
+        /// The coordinator's term.
+        epoch: Epoch,
+    },
+    /// FLOW_RESPONSE: the flow that the node has inherited, or is loading.
+    FlowResponse {
+        /// The term of the coordinator that asked.
+        epoch: Epoch,
+        /// The flow.
+        flow: Arc<DataFlow>,
+    },
     /// The receiver of a request for the coordinator does not hold that term: look it up again.
     NotCoordinator {
         /// The term that the request was meant for.
@@ -324,6 +336,8 @@ impl Message {
             Message::HeartbeatResponse { .. } => "HEARTBEAT_RESPONSE",
             Message::NodeStatusChange { .. } | Message::NodeStatusChanges(_) => "NODE_STATUS_CHANGE",
             Message::NodeReport { .. } => "NODE_REPORT",
+            Message::FlowRequest { .. } => "FLOW_REQUEST",
+            Message::FlowResponse { .. } => "FLOW_RESPONSE",
             Message::NotCoordinator { .. } => "NOT_COORDINATOR",
             Message::OperatorRequest { .. } => "OPERATOR_REQUEST",
             Message::OperatorResponse { .. } => "OPERATOR_RESPONSE",
@@ -336,6 +350,7 @@ impl Message {
         match self {
             Message::ConnectionResponse { epoch, .. }
             | Message::HeartbeatResponse { epoch, .. }
+            | Message::FlowRequest { epoch }
             | Message::NodeStatusChange { epoch, .. } => Some(*epoch),
             Message::NodeStatusChanges(changes) => Some(changes.epoch),
             Message::Order { version, .. } => Some(version.epoch),
@@ -343,6 +358,7 @@ impl Message {
             | Message::Acknowledgement { .. }
             | Message::Heartbeat(_)
             | Message::NodeReport { .. }
+            | Message::FlowResponse { .. }
             | Message::NotCoordinator { .. }
             | Message::OperatorRequest { .. }
             | Message::OperatorResponse { .. } => None,

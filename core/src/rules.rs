@@ -120,6 +120,10 @@ pub struct Rules {
     /// A new coordinator waits for word from every registered node before it decides anything. In NiFi it starts with
     /// what its own table says, and an unjoined one may elect another flow; breaks S10.
     pub hear_members_before_acting: bool,
+    /// The elected flow, and each run of a process that is given it, are recorded in ZooKeeper before the flow is handed
+    /// out; a coordinator without that flow holds no new vote while a recorded holder may be alive. NiFi keeps the vote in
+    /// the memory of one process (NIFI-1966, 1.1.0 on), so the next coordinator may elect another flow; breaks S10.
+    pub elected_flow_recorded: bool,
     /// A node says when it stops (NODE_SHUTDOWN), and when it cannot load the flow. NiFi does since NIFI-1897; without
     /// it a clean stop is noticed only as silence (bugs A13, C16).
     pub announce_failures: bool,
@@ -171,6 +175,7 @@ impl Default for Rules {
             act_under_lease: true,
             qualified_candidates_only: true,
             hear_members_before_acting: true,
+            elected_flow_recorded: true,
             announce_failures: true,
         }
     }
@@ -214,6 +219,7 @@ impl Rules {
             act_under_lease: false,
             qualified_candidates_only: true,
             hear_members_before_acting: false,
+            elected_flow_recorded: false,
             announce_failures: true,
         }
     }

@@ -109,6 +109,7 @@ pub fn convergence_bound(scenario: &Scenario, setup: &Setup) -> Duration {
     let orders = zeromaster_core::config::ORDER_PAUSE * zeromaster_core::config::ORDER_ATTEMPTS;
     ensemble_bound(scenario)
         + common.flow_election_max_wait * 2
+        + common.holder_patience()
         + session * 6
         + common.window() * 2
         + common.heartbeat_interval * 6

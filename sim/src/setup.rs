@@ -100,6 +100,7 @@ impl Setup {
             heartbeat_missable_max: cluster.heartbeat_missable_max,
             flow_election_max_wait: cluster.flow_election_max_wait,
             flow_election_max_candidates: cluster.flow_election_max_candidates,
+            session_timeout: cluster.zookeeper.session_timeout,
             connection_timeout: cluster.node_connection_timeout,
             read_timeout: cluster.node_read_timeout,
             paths: Paths::new(&cluster.zookeeper.root_node),

@@ -43,10 +43,20 @@ impl Office {
         if let Some(answer) = self.rejection(desk, &request) {
             return self.respond(desk, from, &request, answer);
         }
+        self.asked_while_barred(desk, &request);
         self.count_vote(desk, &request);
         self.note_new_run(desk, &request);
         let answer = match &self.flow {
-            ClusterFlow::Known(_) => self.accept(desk, &request),
+            ClusterFlow::Known(_) => {
+                if !self.is_recorded(desk, from, &request) {
+                    return;
+                }
+                self.accept(desk, &request)
+            }
+            ClusterFlow::Voting(_) if self.elected.bars_a_vote() => {
+                let explanation = String::from("The cluster dataflow is not yet available");
+                ConnectionAnswer::TryLater { after: TRY_LATER, explanation }
+            }
             ClusterFlow::Voting(election) => {
                 let status = election.status_text(desk.now);
                 let explanation = format!(
@@ -91,7 +101,8 @@ impl Office {
     /// Why the node may not come in, if it may not.
     fn rejection(&mut self, desk: &mut Desk<'_>, request: &ConnectionRequest) -> Option<ConnectionAnswer> {
         if !is_kept_out(desk, request.node.id, request.incarnation)
-            && !desk.config.permits(&request.node.socket.host) {
+            && !desk.config.permits(&request.node.socket.host)
+        {
             let code = DisconnectionCode::BlockedByFirewall;
             let known = desk.table.get(request.node.id);
             if known.is_none_or(|status| {
@@ -129,6 +140,9 @@ impl Office {
 
     fn count_vote(&mut self, desk: &mut Desk<'_>, request: &ConnectionRequest) {
         let ClusterFlow::Voting(election) = &mut self.flow else { return };
+        if self.elected.bars_a_vote() {
+            return;
+        }
         let outcome = election.vote(desk.now, request.node.id, request.flow.as_ref());
         let counted = match outcome.ballot {
             Ballot::Counted | Ballot::Replaced => true,
@@ -144,6 +158,9 @@ impl Office {
     /// Ends the vote when its time has come, or when enough nodes have voted.
     pub(super) fn complete_election(&mut self, desk: &mut Desk<'_>) {
         let ClusterFlow::Voting(election) = &mut self.flow else { return };
+        if self.elected.bars_a_vote() {
+            return;
+        }
         let Some(elected) = election.complete_if_due(desk.now).cloned() else { return };
         let tally = election.tally();
         let votes = tally.get(&elected.fingerprint).copied().unwrap_or(0);
@@ -151,6 +168,7 @@ impl Office {
         let (flow, empty) = (elected.fingerprint.clone(), elected.empty);
         desk.effects.record(ClusterEvent::FlowElected { flow, empty, votes, voters });
         self.flow = ClusterFlow::Known(elected);
+        self.record_elected_flow(desk);
     }
 
     /// While a new run of a known node waits, it is this run that people mean.
@@ -229,6 +247,7 @@ impl Office {
                 Severity::Warning,
                 text,
             );
+            self.forget_holder(desk, status.node.id);
         }
     }
 
@@ -262,7 +281,20 @@ impl Office {
             None => ConnectionState::disconnected(DisconnectionCode::NotYetConnected),
         };
         let attempt = self.decide(desk, node, incarnation, state, Severity::Info, text);
-        let order = OrderKind::Reconnect { flow, table: self.give_table(desk) };
+        if flow.is_none() || self.is_recorded_for_order(desk, node, incarnation, attempt) {
+            self.order_reconnect(desk, node, incarnation, attempt);
+        }
+    }
+
+    /// Sends the order to connect that belongs to the decision `attempt`, again and again until it is acknowledged.
+    pub(super) fn order_reconnect(
+        &mut self,
+        desk: &mut Desk<'_>,
+        node: &Arc<NodeIdentifier>,
+        incarnation: Incarnation,
+        attempt: Version,
+    ) {
+        let order = OrderKind::Reconnect { flow: self.cluster_flow().cloned(), table: self.give_table(desk) };
         self.orders.issue(desk.now, node, incarnation, attempt, order);
         self.send_due_orders(desk);
     }
@@ -345,6 +377,9 @@ impl Office {
                     let state = ConnectionState::Disconnected { code: *code, reason: reason.clone() };
                     let severity = Severity::of(&state);
                     self.decide(desk, node, incarnation, |_| state, severity, text);
+                    if *code == DisconnectionCode::NodeShutdown {
+                        self.forget_holder(desk, node.id);
+                    }
                 }
             }
             Membership::Offloaded { .. } if status.state == ConnectionState::Offloading => {

@@ -1,6 +1,7 @@
 //! Receiving heartbeats: the newest of each node is kept for the monitor's next tick, and answered at once with the
 //! difference of the two tables (spec 2.7). Nothing is decided here.
 
+use super::connection::is_recorded_exclusion;
 use super::{ClusterFlow, Desk, Office};
 use crate::event::Resignation;
 use crate::identity::Address;
@@ -53,6 +54,7 @@ impl Office {
         }
         let agreed = differences.is_empty().then(|| desk.table.clone());
         self.answer(desk, from, differences, passage);
+        self.holder_heard(desk, from, &heartbeat);
         let stored = Stored { heartbeat, received_at: desk.now, fresh: true, agreed };
         self.heartbeats.insert(node, stored);
         self.heard_from(desk, node);
@@ -97,12 +99,18 @@ impl Office {
     /// A coordinator that has no flow of the cluster's makes room when a member shows up that has it: it must not
     /// hold a vote that leaves that member's flow out (spec I8, S10).
     fn resign_for_a_qualified_node(&mut self, desk: &Desk<'_>, heartbeat: &Heartbeat) {
-        let joined_elsewhere =
-            heartbeat.reported.is_connected() && heartbeat.reported.version().epoch != self.epoch;
+        let joined_elsewhere = heartbeat.reported.is_connected()
+            && heartbeat.reported.version().epoch != self.epoch
+            && self.elected.names(&heartbeat.flow);
+        // A node that a person put out will not lead, even if it does not know that yet.
+        let is_put_out = desk.table.get(heartbeat.node.id).is_some_and(|status| {
+            status.incarnation >= heartbeat.incarnation && is_recorded_exclusion(status)
+        });
         if desk.config.rules.hear_members_before_acting
             && matches!(self.flow, ClusterFlow::Voting(_))
-            && !desk.inherited
+            && !self.is_qualified(desk)
             && joined_elsewhere
+            && !is_put_out
         {
             self.leaving = Some(Resignation::NotQualified);
         }

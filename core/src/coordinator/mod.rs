@@ -4,6 +4,7 @@
 mod announcements;
 mod claims;
 mod connection;
+mod elected_flow;
 mod exclusion;
 mod heartbeats;
 mod monitor;
@@ -30,6 +31,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use announcements::Announcements;
 use claims::Claims;
+use elected_flow::ElectedFlow;
 use heartbeats::Stored;
 use operator::{Commit, RequestKey};
 use orders::{Due, Orders};
@@ -53,6 +55,12 @@ pub(crate) struct Desk<'a> {
 pub(crate) enum Step {
     ListExclusions,
     ReadExclusion,
+    ReadElectedFlow,
+    ListHolders,
+    ReadHolder,
+    RecordElectedFlow,
+    RecordHolder(NodeId, Incarnation),
+    ForgetHolder,
     ListMembers,
     ReadMember,
     CreateAddress,
@@ -68,6 +76,8 @@ pub(crate) enum Step {
 enum Phase {
     /// Reading what people decided about nodes; so many records are still missing.
     ReadingExclusions { missing: Option<usize> },
+    /// Reading which flow was elected and which runs were given it; the number of their records that are still missing.
+    ReadingElectedFlow { missing: Option<usize> },
     /// Asking ZooKeeper who is there.
     ListingMembers,
     /// Writing this node's address where the others look for it.
@@ -95,6 +105,7 @@ pub(crate) struct Office {
     sequence: u64,
     phase: Phase,
     flow: ClusterFlow,
+    elected: ElectedFlow,
     /// Registered in ZooKeeper, when last looked.
     members: BTreeSet<NodeId>,
     /// The list that says so.
@@ -143,6 +154,7 @@ impl Office {
             sequence: if decided.epoch == epoch { decided.sequence } else { 0 },
             phase: Phase::ReadingExclusions { missing: None },
             flow: elected.map_or(ClusterFlow::Voting(election), ClusterFlow::Known),
+            elected: ElectedFlow::default(),
             members: BTreeSet::new(),
             listing: Names::default(),
             heard: BTreeSet::new(),
@@ -165,7 +177,7 @@ impl Office {
             let path = desk.config.paths.exclusions();
             office.perform(desk, Step::ListExclusions, Operation::GetChildren { path, watch: false });
         } else {
-            office.list_members(desk);
+            office.read_elected_flow(desk);
         }
         Ok(office)
     }
@@ -183,7 +195,10 @@ impl Office {
     pub(crate) fn is_published(&self) -> bool {
         match self.phase {
             Phase::Opening { .. } | Phase::Open { .. } => true,
-            Phase::ReadingExclusions { .. } | Phase::ListingMembers | Phase::Publishing => false,
+            Phase::ReadingExclusions { .. }
+            | Phase::ReadingElectedFlow { .. }
+            | Phase::ListingMembers
+            | Phase::Publishing => false,
         }
     }
 
@@ -192,6 +207,7 @@ impl Office {
         match self.phase {
             Phase::Open { .. } => true,
             Phase::ReadingExclusions { .. }
+            | Phase::ReadingElectedFlow { .. }
             | Phase::ListingMembers
             | Phase::Publishing
             | Phase::Opening { .. } => false,
@@ -215,13 +231,17 @@ impl Office {
         let phase = match self.phase {
             Phase::Opening { until } => Some(until),
             Phase::Open { tick_at } => Some(tick_at),
-            Phase::ReadingExclusions { .. } | Phase::ListingMembers | Phase::Publishing => None,
+            Phase::ReadingExclusions { .. }
+            | Phase::ReadingElectedFlow { .. }
+            | Phase::ListingMembers
+            | Phase::Publishing => None,
         };
         let election = match &self.flow {
             ClusterFlow::Voting(election) => election.deadline(),
             ClusterFlow::Known(_) => None,
         };
-        [phase, election, self.orders.next_at(), self.announcements.due_at()].into_iter().flatten().min()
+        let rest = [self.bar_ends_at(), self.orders.next_at(), self.announcements.due_at()];
+        [phase, election].into_iter().chain(rest).flatten().min()
     }
 
     /// Does what is due.
@@ -229,6 +249,7 @@ impl Office {
         if matches!(self.phase, Phase::Opening { until } if until <= desk.now) {
             self.open(desk);
         }
+        self.judge_holders(desk);
         self.complete_election(desk);
         self.send_due_orders(desk);
         if let Phase::Open { tick_at } = self.phase
@@ -278,6 +299,11 @@ impl Office {
         match step {
             Step::ListExclusions => self.exclusions_listed(desk, result),
             Step::ReadExclusion => self.exclusion_read(desk, result),
+            Step::ReadElectedFlow => self.elected_flow_read(desk, result),
+            Step::ListHolders => self.holders_listed(desk, result),
+            Step::ReadHolder => self.holder_read(desk, result),
+            Step::RecordElectedFlow => self.elected_flow_recorded(desk, result),
+            Step::RecordHolder(node, incarnation) => self.holder_recorded(desk, (node, incarnation), result),
             Step::ListMembers => self.members_listed(desk, result),
             Step::ReadMember => self.member_read(desk, result),
             Step::CreateAddress => self.address_created(desk, result),
@@ -289,7 +315,7 @@ impl Office {
                     self.publish(desk);
                 }
             }
-            Step::ForgetExclusion => {}
+            Step::ForgetExclusion | Step::ForgetHolder => {}
         }
     }
 
@@ -311,7 +337,7 @@ impl Office {
     fn exclusions_listed(&mut self, desk: &mut Desk<'_>, result: Result<Outcome, CoordinationError>) {
         let mut names: Vec<_> = match result {
             Ok(Outcome::Children { children }) => children.into(),
-            Err(CoordinationError::NoNode) => return self.list_members(desk),
+            Err(CoordinationError::NoNode) => return self.read_elected_flow(desk),
             // The connection broke: the term ends with it.
             Ok(_) | Err(_) => return,
         };
@@ -324,7 +350,7 @@ impl Office {
             self.perform(desk, Step::ReadExclusion, Operation::GetData { path, watch: false });
         }
         if names.is_empty() {
-            self.list_members(desk);
+            self.read_elected_flow(desk);
         }
     }
 
@@ -342,7 +368,7 @@ impl Office {
             let missing = missing.saturating_sub(1);
             self.phase = Phase::ReadingExclusions { missing: Some(missing) };
             if missing == 0 {
-                self.list_members(desk);
+                self.read_elected_flow(desk);
             }
         }
     }
@@ -480,14 +506,20 @@ impl Office {
     fn open(&mut self, desk: &mut Desk<'_>) {
         assert!(!self.is_open(), "an office opens once");
         self.phase = Phase::Open { tick_at: desk.now + desk.config.heartbeat_interval };
-        if desk.inherited {
+        let qualified = self.is_qualified(desk);
+        if qualified {
+            self.elected.drop_bar();
             self.flow = ClusterFlow::Known(desk.own_flow.clone());
         }
-        desk.effects.record(ClusterEvent::TookOffice { epoch: self.epoch, qualified: desk.inherited });
+        desk.effects.record(ClusterEvent::TookOffice { epoch: self.epoch, qualified });
         for (_, (node, incarnation)) in core::mem::take(&mut self.discovered) {
             self.discover(desk, &node, incarnation);
         }
-        for (_, (from, request)) in core::mem::take(&mut self.held) {
+        let held = core::mem::take(&mut self.held);
+        for (_, request) in held.values() {
+            self.note_run(desk, &request.node, request.incarnation);
+        }
+        for (_, (from, request)) in held {
             self.connection_requested(desk, &from, request);
         }
     }
@@ -495,7 +527,8 @@ impl Office {
     /// This node itself has joined, under an attempt of an earlier term, while its own term was still voting: then the
     /// cluster has a flow, and there is nothing left to vote on.
     pub(crate) fn end_moot_election(&mut self, desk: &mut Desk<'_>) {
-        if self.is_open() && desk.inherited && matches!(self.flow, ClusterFlow::Voting(_)) {
+        if self.is_open() && self.is_qualified(desk) && matches!(self.flow, ClusterFlow::Voting(_)) {
+            self.elected.drop_bar();
             self.flow = ClusterFlow::Known(desk.own_flow.clone());
             let text =
                 format!("The cluster's flow is {}, which this node has inherited", desk.own_flow.fingerprint);
@@ -601,6 +634,11 @@ impl Office {
 
     pub(crate) fn check_invariants(&self, table: &StatusTable) {
         self.orders.check_invariants();
+        self.elected.check_invariants();
+        assert!(
+            !self.elected.bars_a_vote() || self.cluster_flow().is_none(),
+            "a vote is barred only while no flow is known"
+        );
         for status in table.iter() {
             assert!(
                 status.version.epoch <= self.epoch || self.leaving.is_some(),

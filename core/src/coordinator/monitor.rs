@@ -44,6 +44,7 @@ impl Office {
         later(&mut self.counted_from);
         self.heartbeats.values_mut().for_each(|stored: &mut Stored| later(&mut stored.received_at));
         self.changed_at.values_mut().for_each(later);
+        self.elected.forgive(later);
     }
 
     /// The decision table, H1 to H8. A heartbeat that was received before its node's status last changed says nothing

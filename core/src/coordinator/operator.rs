@@ -254,6 +254,7 @@ impl Office {
                 let text = String::from("A person requested that node be removed from cluster");
                 self.decide(desk, node, incarnation, |_| ConnectionState::Removed, Severity::Info, text);
                 self.heartbeats.remove(&node.id);
+                self.forget_holder(desk, node.id);
             }
             CommitKind::Offload => {
                 let text = String::from("Offload requested due to a person's request");

@@ -10,7 +10,7 @@ use crate::identity::{Address, Incarnation};
 use crate::message::{
     ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind, Passage, StatusChanges,
 };
-use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
+use crate::status::{ConnectionState, DisconnectionCode, Epoch, NodeStatus, Version};
 use crate::table::StatusTable;
 use crate::time::Instant;
 use alloc::string::ToString;
@@ -464,6 +464,14 @@ impl Node {
         }
         if self.heartbeats_now() {
             self.heartbeat_at = Some(now);
+        }
+    }
+
+    /// Tells a coordinator that was elected without the cluster's flow what that flow is, if this node was given it.
+    pub(super) fn give_flow(&self, to: &Address, epoch: Epoch, effects: &mut Effects) {
+        let inherited = self.inherited.then_some(&self.flow);
+        if let Some(flow) = inherited.or(self.loading.as_ref()) {
+            effects.send(to, Message::FlowResponse { epoch, flow: flow.clone() });
         }
     }
 

@@ -339,6 +339,10 @@ impl Node {
             }
             Message::NodeStatusChange { status, .. } => self.status_told(now, &status, effects),
             Message::NodeStatusChanges(changes) => self.statuses_told(now, &changes, effects),
+            Message::FlowRequest { epoch } => self.give_flow(from, epoch, effects),
+            Message::FlowResponse { epoch, flow } => {
+                self.at_office(now, from, epoch, effects, |office, desk| office.flow_given(desk, flow));
+            }
             Message::NotCoordinator { epoch } => self.not_coordinator(epoch, effects),
             Message::OperatorRequest { epoch, origin, incarnation, id, request } => {
                 self.passed_on(now, from, epoch, (origin, incarnation, id), request, effects);

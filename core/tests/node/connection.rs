@@ -295,14 +295,16 @@ fn two_people_cannot_put_the_last_two_nodes_out_at_once() {
 #[test]
 fn who_is_evicted_while_a_request_is_under_way_stays_evicted() {
     let mut bench = Bench::with_member();
-    bench.answers = false;
+    bench.hold = Some("/nifi/cluster/excluded");
     let id = bench.request(OperatorRequest::Disconnect(NodeId(2)));
     let newcomer = NodeIdentifier { id: NodeId(7), ..NodeIdentifier::clone(&identifier(2)) };
     let mut question = bench.question(2, 1, "A");
     (question.node, question.incarnation) = (Arc::new(newcomer), Incarnation(2));
     bench.receive(2, Message::ConnectionRequest(question));
-    bench.answers = true;
-    bench.settle();
+    assert_eq!(bench.state(2), Some(ConnectionState::Removed));
+    for request in std::mem::take(&mut bench.held) {
+        bench.complete(&request);
+    }
     assert_eq!(bench.state(2), Some(ConnectionState::Removed));
     assert_eq!(replies(&bench.take()), [(id, Err(Refusal::Removed))]);
 }

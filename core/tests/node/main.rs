@@ -3,6 +3,7 @@
 mod announcements;
 mod connection;
 mod convergence;
+mod elected_flow;
 mod harness;
 mod joining;
 mod leading;

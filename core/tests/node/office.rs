@@ -59,6 +59,7 @@ fn a_new_coordinator_reads_what_people_decided_lists_the_members_and_only_then_p
         "list /nifi/leaders/Cluster Coordinator",
         "list /nifi/cluster/excluded",
         "get /nifi/cluster/excluded/00000000-0000-0000-0000-000000000003",
+        "get /nifi/cluster/flow",
         "list /nifi/cluster/nodes and watch",
         "create /nifi/cluster/coordinator",
     ];

@@ -187,6 +187,8 @@ fn aimed(message: Message, epoch: Epoch) -> Message {
         Message::NodeReport { node, incarnation, reported, .. } => {
             Message::NodeReport { epoch, node, incarnation, reported }
         }
+        Message::FlowRequest { .. } => Message::FlowRequest { epoch },
+        Message::FlowResponse { flow, .. } => Message::FlowResponse { epoch, flow },
         Message::NotCoordinator { .. } => Message::NotCoordinator { epoch },
         Message::OperatorRequest { origin, incarnation, id, request, .. } => {
             Message::OperatorRequest { epoch, origin, incarnation, id, request }

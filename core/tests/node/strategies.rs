@@ -157,6 +157,9 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
     let report = (any_epoch(), any_identifier(), any_incarnation(), any_membership()).prop_map(
         |(epoch, node, incarnation, reported)| Message::NodeReport { epoch, node, incarnation, reported },
     );
+    let flow_request = any_epoch().prop_map(|epoch| Message::FlowRequest { epoch });
+    let flow_response =
+        (any_epoch(), any_flow()).prop_map(|(epoch, flow)| Message::FlowResponse { epoch, flow });
     let not_coordinator = any_epoch().prop_map(|epoch| Message::NotCoordinator { epoch });
     let request = (any_epoch(), 1u128..5, any_incarnation(), 0u64..9, any_operator_request()).prop_map(
         |(epoch, origin, incarnation, id, request)| {
@@ -179,6 +182,8 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
         3 => change,
         1 => changes,
         1 => report,
+        1 => flow_request,
+        1 => flow_response,
         1 => not_coordinator,
         2 => request,
         1 => response_to_request,

@@ -3,6 +3,7 @@
 
 mod by_node;
 mod coordinator;
+mod elected_flow;
 mod elections;
 mod exclusion;
 mod fencing;
@@ -421,6 +422,7 @@ pub fn safety() -> Vec<Box<dyn Property>> {
         Box::<exclusion::BlockedStaysOut>::default(),
         Box::<elections::EmptyFlowNeverWins>::default(),
         Box::<elections::MostVotesWin>::default(),
+        Box::<elected_flow::OneElectedFlow>::default(),
         Box::<membership::ConnectedNodesShareTheFlow>::default(),
         Box::<membership::NewestConnectionWins>::default(),
         Box::<record::EveryTransitionRecorded>::default(),
@@ -433,7 +435,7 @@ pub fn safety() -> Vec<Box<dyn Property>> {
 }
 
 /// The names of the safety properties, in the order in which they are checked.
-pub const SAFETY: [&str; 19] = [
+pub const SAFETY: [&str; 20] = [
     "one-acting-coordinator",
     "qualified-coordinator",
     "one-acting-primary",
@@ -445,6 +447,7 @@ pub const SAFETY: [&str; 19] = [
     "blocked-stays-out",
     "empty-flow-never-wins",
     "most-votes-win",
+    "one-elected-flow",
     "connected-nodes-share-the-flow",
     "newest-connection-wins",
     "every-transition-recorded",
