@@ -100,8 +100,8 @@ pub enum ClusterEvent {
     TookOffice {
         /// Its term.
         epoch: Epoch,
-        /// Whether it has inherited the cluster's flow itself.
-        qualified: bool,
+        /// How it comes to the cluster's flow.
+        flow: FlowAtOffice,
     },
     /// The recording node gave a role up.
     Resigned {
@@ -156,6 +156,17 @@ pub enum ClusterEvent {
         /// Which.
         node: NodeId,
     },
+}
+
+/// How a coordinator that begins to decide comes to the cluster's flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum FlowAtOffice {
+    /// It has inherited the flow itself, or was told it by a node that has.
+    Known,
+    /// The nodes vote.
+    Voted,
+    /// A flow was elected, and nodes that were given it may be alive: the coordinator waits for one that has it.
+    Awaited,
 }
 
 /// Why a role was given up.

@@ -3,7 +3,7 @@
 use crate::plan::NodeNumber;
 use crate::setup::node_of_host;
 use std::borrow::Cow;
-use zeromaster_core::event::{ClusterEvent, Severity};
+use zeromaster_core::event::{ClusterEvent, FlowAtOffice, Severity};
 use zeromaster_core::identity::{NodeId, NodeIdentifier};
 use zeromaster_core::leadership::Role;
 use zeromaster_core::message::Membership;
@@ -49,12 +49,17 @@ pub(crate) fn words(event: &ClusterEvent) -> Option<(Cow<'static, str>, String)>
         }
         ClusterEvent::Membership { before, after } => membership(before, after),
         ClusterEvent::Elected { role, epoch } => word("elected", format!("{}, epoch {epoch}", role.name())),
-        ClusterEvent::TookOffice { qualified: true, .. } => {
+        ClusterEvent::TookOffice { flow: FlowAtOffice::Known, .. } => {
             word("in office", "has been elected Active Cluster Coordinator; it has the cluster's flow".into())
         }
-        ClusterEvent::TookOffice { qualified: false, .. } => word(
+        ClusterEvent::TookOffice { flow: FlowAtOffice::Voted, .. } => word(
             "in office",
             "has been elected Active Cluster Coordinator; the nodes vote on the flow".into(),
+        ),
+        ClusterEvent::TookOffice { flow: FlowAtOffice::Awaited, .. } => word(
+            "in office",
+            "has been elected Active Cluster Coordinator; it waits for a node that has the elected flow"
+                .into(),
         ),
         ClusterEvent::Resigned { role, reason, .. } => {
             let who = match role {

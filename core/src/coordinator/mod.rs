@@ -15,7 +15,7 @@ use crate::config::{NodeConfig, TOLD_AT_ONCE_UP_TO};
 use crate::coordination::{CoordinationError, CreateMode, Names, Operation, Outcome, child};
 use crate::discovery::{parse_member, well_known};
 use crate::effect::Effects;
-use crate::event::{ClusterEvent, Resignation, Severity};
+use crate::event::{ClusterEvent, FlowAtOffice, Resignation, Severity};
 use crate::flow::DataFlow;
 use crate::flow_election::FlowElection;
 use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
@@ -506,12 +506,16 @@ impl Office {
     fn open(&mut self, desk: &mut Desk<'_>) {
         assert!(!self.is_open(), "an office opens once");
         self.phase = Phase::Open { tick_at: desk.now + desk.config.heartbeat_interval };
-        let qualified = self.is_qualified(desk);
-        if qualified {
+        if self.is_qualified(desk) {
             self.elected.drop_bar();
             self.flow = ClusterFlow::Known(desk.own_flow.clone());
         }
-        desk.effects.record(ClusterEvent::TookOffice { epoch: self.epoch, qualified });
+        let flow = match (self.cluster_flow().is_some(), self.elected.bars_a_vote()) {
+            (true, _) => FlowAtOffice::Known,
+            (false, true) => FlowAtOffice::Awaited,
+            (false, false) => FlowAtOffice::Voted,
+        };
+        desk.effects.record(ClusterEvent::TookOffice { epoch: self.epoch, flow });
         for (_, (node, incarnation)) in core::mem::take(&mut self.discovered) {
             self.discover(desk, &node, incarnation);
         }

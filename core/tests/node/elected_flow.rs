@@ -261,11 +261,10 @@ fn a_node_gives_the_flow_that_it_loads_or_has_inherited_and_no_other() {
     let asked = |bench: &mut Bench| {
         let epoch = Epoch(200);
         bench.receive(9, Message::FlowRequest { epoch });
-        let given = sent(&bench.take(), 9).into_iter().find_map(|message| match message {
+        sent(&bench.take(), 9).into_iter().find_map(|message| match message {
             Message::FlowResponse { flow, .. } => Some(flow.fingerprint.0.to_string()),
             _ => None,
-        });
-        given
+        })
     };
     assert_eq!(asked(&mut Bench::joining()), None, "its own flow is not the cluster's");
     assert_eq!(asked(&mut Bench::member()).as_deref(), Some("A"));
