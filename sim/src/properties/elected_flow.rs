@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::flow::Fingerprint;
-use zeromaster_core::identity::Incarnation;
+use zeromaster_core::identity::{Incarnation, NodeIdentifier};
 use zeromaster_core::leadership::Role;
 use zeromaster_core::message::Membership;
+use zeromaster_core::status::ConnectionState;
 use zeromaster_core::time::Instant;
 
 /// See [`Property::promise`].
@@ -46,6 +47,13 @@ impl OneElectedFlow {
             term.heard.get(&(node, run)).copied()
         });
         step.local.since(heard.max().unwrap_or(term.began).max(term.began))
+    }
+
+    fn removed(&mut self, node: &NodeIdentifier, incarnation: Incarnation, cluster: &Cluster<'_>) {
+        let number = Machine::number_of(node.id);
+        if cluster.machine(number).is_some_and(|machine| machine.incarnation <= incarnation) {
+            self.holders.remove(&number);
+        }
     }
 
     fn elected(&mut self, flow: &Fingerprint, step: &Observation<'_>) -> Option<Finding> {
@@ -86,7 +94,7 @@ impl Property for OneElectedFlow {
 
     fn promise(&self) -> &'static str {
         "While a process runs that was given the elected flow, no other flow is elected or given to anybody, unless all \
-         those processes have been silent for max(interval × missable, session timeout) and the longest wait of a vote \
+         those processes were removed by a person, or have been silent for max(interval × missable, session timeout) and the longest wait of a vote \
          (spec S10, seed 003)."
     }
 
@@ -106,6 +114,10 @@ impl Property for OneElectedFlow {
                 ClusterEvent::Elected { role: Role::ClusterCoordinator, .. } => {
                     let term = Term { began: step.local, heard: BTreeMap::new() };
                     self.terms.insert(step.node, term);
+                }
+                // A person says that this process counts no more.
+                ClusterEvent::Transition { after, .. } if after.state == ConnectionState::Removed => {
+                    self.removed(&after.node, after.incarnation, &step.cluster);
                 }
                 ClusterEvent::FlowElected { flow, .. } => {
                     finding = finding.or(self.elected(flow, step));
