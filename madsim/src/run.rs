@@ -20,7 +20,7 @@ use std::time::Duration;
 use zeromaster_core::operator::OperatorRequest;
 use zeromaster_sim::network::Endpoint;
 use zeromaster_sim::plan::{
-    Action, Cut, Direction, Disk, DurationRange, NodeNumber, OperatorAction, Protocol, Selector,
+    Action, Cut, Direction, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Protocol, Selector,
 };
 use zeromaster_sim::scenario::{Scenario, StateExpectation};
 use zeromaster_sim::setup::{Setup, SetupError, host};
@@ -324,9 +324,14 @@ impl Run {
 
     /// Undoes every fault: the network is whole, ZooKeeper serves, and every process runs.
     fn heal(&mut self) {
-        self.shared.now(|world| world.witness.note("--", "heal", || "all faults are undone".into()));
+        self.shared.now(|world| world.witness.heals());
         self.agenda.retain(|_, item| matches!(item, Item::FirstStart(_)));
-        for step in self.shared.now(|world| world.cutting()) {
+        let stays = |step: &u32| {
+            let step = self.scenario.plan.steps.get(*step as usize);
+            step.is_some_and(|step| step.lasts == Lasts::ForEver)
+        };
+        let cutting = self.shared.now(|world| world.cutting());
+        for step in cutting.into_iter().filter(|step| !stays(step)) {
             self.set_cut(step, None);
         }
         self.set_losses(BTreeSet::new());
@@ -334,8 +339,10 @@ impl Run {
         let (servers, nodes): (Vec<Endpoint>, Vec<Endpoint>) =
             self.machines.keys().copied().partition(is_server);
         for machine in servers.into_iter().chain(nodes) {
-            self.resume(machine, None);
-            self.start_machine(machine);
+            if !self.is_gone(machine) {
+                self.resume(machine, None);
+                self.start_machine(machine);
+            }
         }
     }
 
@@ -346,9 +353,23 @@ impl Run {
         let planned = &scenario.plan.steps[step];
         self.shared.now(|world| world.witness.step_begins(planned));
         self.act(step, &planned.action);
-        if let Some(lasts) = planned.lasts {
-            self.plan(SimTime::ZERO + planned.at + lasts, Item::StepEnds(step));
+        match planned.lasts {
+            Lasts::UntilHealed => {}
+            Lasts::For(length) => self.plan(SimTime::ZERO + planned.at + length, Item::StepEnds(step)),
+            Lasts::ForEver => {
+                let struck = if planned.action == Action::ZooKeeperDown {
+                    self.shared.now(|world| world.witness.select(Selector::ZooKeeper))
+                } else {
+                    self.chosen.get(&step).cloned().unwrap_or_default()
+                };
+                self.shared.now(|world| world.witness.lasts_for_ever(&planned.action, &struck));
+            }
         }
+    }
+
+    /// Whether a machine's process never runs again.
+    fn is_gone(&self, machine: Endpoint) -> bool {
+        self.shared.now(|world| world.witness.is_gone(machine))
     }
 
     fn act(&mut self, step: usize, action: &Action) {
@@ -452,7 +473,7 @@ impl Run {
         let (from, to) = self.shared.now(|world| world.witness.sides(cut));
         let mut ways = BTreeSet::new();
         for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))) {
-            if from == to || protocol.is_some_and(|protocol| protocol != spoken(from, to)) {
+            if from == to || protocol.is_some_and(|protocol| protocol != from.spoken_with(to)) {
                 continue;
             }
             ways.insert((from, to));
@@ -488,8 +509,12 @@ impl Run {
 
     // Machines.
 
-    /// Starts a process on a machine that runs none.
+    /// Starts a process on a machine that runs none, and is not gone for good.
     fn start_machine(&mut self, machine: Endpoint) {
+        if self.is_gone(machine) {
+            let words = || format!("{machine} is gone for good");
+            return self.shared.now(|world| world.witness.note("--", "skipped", words));
+        }
         let starts = self.shared.now(|world| match machine {
             Endpoint::Node(node) if !world.witness.runs(node) => {
                 let start = world.witness.starts(node);
@@ -553,6 +578,9 @@ impl Run {
 
     /// Lets a process run on. `step`: only if it was that step that held it up.
     fn resume(&mut self, machine: Endpoint, step: Option<u32>) {
+        if self.is_gone(machine) {
+            return;
+        }
         let resumes = self.shared.now(|world| match machine {
             Endpoint::Node(node) => {
                 world.shell.awake(node, world.witness.now());
@@ -624,17 +652,6 @@ impl Run {
             // What came of it is in the timeline when the node says it.
             let _ = zeromaster_runtime::ask(&environment, address, request).await;
         }));
-    }
-}
-
-/// What two machines say to each other.
-fn spoken(one: Endpoint, other: Endpoint) -> Protocol {
-    match (one, other) {
-        (Endpoint::Node(_), Endpoint::Node(_)) => Protocol::Cluster,
-        (Endpoint::ZooKeeper(_), Endpoint::ZooKeeper(_)) => Protocol::Ensemble,
-        (Endpoint::Node(_), Endpoint::ZooKeeper(_)) | (Endpoint::ZooKeeper(_), Endpoint::Node(_)) => {
-            Protocol::ZooKeeper
-        }
     }
 }
 

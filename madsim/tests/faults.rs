@@ -84,3 +84,26 @@ fn what_cannot_be_expressed_is_named() {
         "delay 2s between all | all at 30s: it has one latency for all links",
     );
 }
+
+#[test]
+fn what_lasts_for_ever_is_left_as_it_is_by_the_healing() {
+    let gone =
+        "[[plan]]\nat = \"30s\"\ncrash = \"n2\"\nfor = \"ever\"\n[[plan]]\nat = \"40s\"\nrestart = \"n2\"\n";
+    let text = check_passed(&scenario(gone));
+    assert!(text.contains("all faults are undone but those that last for ever"), "{text}");
+    assert!(text.contains("n2 is gone for good") && !text.contains("again, run 2"), "{text}");
+    assert!(text.lines().last().unwrap().contains("[C D C]"), "{text}");
+    let cut = "[[plan]]\nat = \"30s\"\ncut = \"n2 | rest, zookeeper\"\nfor = \"ever\"\n";
+    let text = check_passed(&scenario(cut));
+    assert!(text.lines().last().unwrap().contains("[C D C]"), "{text}");
+    let still = "[[plan]]\nat = \"30s\"\npause = \"n2\"\nfor = \"ever\"\n";
+    let text = check_passed(&scenario(still));
+    assert!(text.lines().last().unwrap().contains("[C D C]"), "{text}");
+}
+
+#[test]
+fn a_cluster_whose_zookeeper_is_gone_for_ever_is_excused() {
+    let down = scenario("[[plan]]\nat = \"30s\"\nzookeeper = \"down\"\nfor = \"ever\"\n");
+    let outcome = run(&down, None, 1, Options { timeline: true, ..Options::default() }).unwrap();
+    assert_eq!(outcome.verdict, Verdict::Excused, "{}", outcome.timeline.unwrap().to_text());
+}

@@ -3,8 +3,8 @@
 //! as they were. What strikes the servers of a ZooKeeper ensemble is in `ensemble`.
 
 use crate::plan::{
-    Action, Cut, Direction, Disk, DurationRange, NodeNumber, OperatorAction, Plan, Protocol, Ratio, Selector,
-    Step,
+    Action, Cut, Direction, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Plan, Protocol, Ratio,
+    Selector, Step,
 };
 use crate::random::{Stream, Streams};
 use crate::scenario::{Expect, FlowName, Flows, Scenario};
@@ -165,7 +165,11 @@ fn draw_steps(streams: Streams, nodes: u32) -> Vec<Step> {
         let mut stream = streams.indexed("drawn step", number, 0);
         let at = Duration::from_millis(stream.between(2_000, horizon));
         let action = draw_action(&mut stream, &kinds, nodes);
-        let lasts = action.lasts().then(|| Duration::from_millis(stream.heavy_tail(200, 60_000)));
+        let lasts = if action.lasts() {
+            Lasts::For(Duration::from_millis(stream.heavy_tail(200, 60_000)))
+        } else {
+            Lasts::UntilHealed
+        };
         Step { at, action, lasts }
     });
     steps.collect()

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod digest;
 pub mod draw;
+mod for_good;
 pub mod network;
 pub mod plan;
 pub mod properties;

@@ -19,6 +19,20 @@ pub enum Endpoint {
     ZooKeeper(u32),
 }
 
+impl Endpoint {
+    /// What two machines say to each other.
+    #[must_use]
+    pub const fn spoken_with(self, other: Endpoint) -> Protocol {
+        match (self, other) {
+            (Endpoint::Node(_), Endpoint::Node(_)) => Protocol::Cluster,
+            (Endpoint::ZooKeeper(_), Endpoint::ZooKeeper(_)) => Protocol::Ensemble,
+            (Endpoint::Node(_), Endpoint::ZooKeeper(_)) | (Endpoint::ZooKeeper(_), Endpoint::Node(_)) => {
+                Protocol::ZooKeeper
+            }
+        }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -142,10 +156,16 @@ impl Network {
         self.disturbances.remove(&id).is_some()
     }
 
-    /// Takes all disturbances away, slowness included.
-    pub fn heal(&mut self) {
-        self.disturbances.clear();
+    /// Takes all disturbances away, slowness included, but for those in `stay`.
+    pub fn heal(&mut self, stay: &BTreeSet<DisturbanceId>) {
+        self.disturbances.retain(|id, _| stay.contains(id));
         self.slow.clear();
+    }
+
+    /// The links that a disturbance is in force on.
+    #[must_use]
+    pub fn links(&self, id: DisturbanceId) -> Option<&LinkSet> {
+        self.disturbances.get(&id).map(|(links, _)| links)
     }
 
     /// Sends one message that stands for itself, as each request of the cluster protocol does on a connection of
@@ -622,11 +642,19 @@ mod tests {
     fn healing_takes_everything_away() {
         let mut network = disturbed(&[Disturbance::Cut, Disturbance::Loss(ALL)]);
         network.set_slow(NodeNumber(1), Some(Duration::from_secs(1)));
-        network.heal();
+        network.heal(&BTreeSet::new());
         assert_eq!(network.slowness(NodeNumber(1)), Duration::ZERO);
         assert!(!network.is_cut(N1, N2, Cluster));
         assert_eq!(sent::<20>(&mut network), sent(&mut self::network()));
         assert!(!network.remove(DisturbanceId(0)), "what is healed is no longer in force");
+    }
+
+    #[test]
+    fn healing_leaves_what_stays_for_ever() {
+        let mut network = disturbed(&[Disturbance::Loss(ALL), Disturbance::Cut]);
+        network.heal(&BTreeSet::from([DisturbanceId(1)]));
+        assert!(network.is_cut(N1, N2, Cluster));
+        assert!(network.links(DisturbanceId(0)).is_none() && network.links(DisturbanceId(1)).is_some());
     }
 
     #[test]

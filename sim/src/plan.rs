@@ -9,8 +9,8 @@ mod tests;
 #[path = "plan/text.rs"]
 mod text;
 
-pub(crate) use text::show_signed;
-pub(crate) use text::{A_CUT, A_DISK, A_DURATION, A_DURATION_RANGE, A_NODE, A_PROTOCOL, A_RATIO};
+pub(crate) use text::{A_CUT, A_DISK, A_DURATION, A_DURATION_RANGE, A_LENGTH, A_NODE, A_PROTOCOL, A_RATIO};
+pub(crate) use text::{EVER, show_signed};
 pub use text::{WordError, parse_duration, show_duration};
 
 /// The most servers a ZooKeeper ensemble may have; larger ones are not run anywhere, for every write waits for a majority.
@@ -157,7 +157,8 @@ pub enum Action {
         /// The traffic; all of it when `None`.
         protocol: Option<Protocol>,
     },
-    /// The process dies at once; down until the step is over, a later start or restart, or the healing.
+    /// The process dies at once; down until the step is over, a later start or restart, or the healing. For ever means
+    /// that nothing starts it again.
     Crash {
         /// Whose process; a server's too.
         node: Selector,
@@ -250,8 +251,20 @@ pub struct Step {
     pub at: Duration,
     /// What it does.
     pub action: Action,
-    /// How long it lasts; until the healing when `None`, if it lasts at all.
-    pub lasts: Option<Duration>,
+    /// How long it lasts, if it lasts at all.
+    pub lasts: Lasts,
+}
+
+/// How long a step lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Lasts {
+    /// Until everything is healed.
+    #[default]
+    UntilHealed,
+    /// This long, written `60s`; not zero.
+    For(Duration),
+    /// For ever, written `ever`: the healing does not undo it. Only actions for which [`Action::can_last_for_ever`] holds.
+    ForEver,
 }
 
 /// The steps of a run, sorted by `at`; steps at the same time happen in the order written.
@@ -277,12 +290,16 @@ impl Plan {
 }
 
 impl Step {
-    /// When the step is over. A fault that lasts until it is undone counts as [`OPEN_STEP`] long, so that a plan that
-    /// ends with it gives it time to show.
+    /// When the step is over. A fault without an end of its own counts as [`OPEN_STEP`] long, so that a plan that ends with
+    /// it gives it time to show.
     #[must_use]
     pub fn end(&self) -> Duration {
-        let open = if self.action.lasts() { OPEN_STEP } else { Duration::ZERO };
-        self.at.saturating_add(self.lasts.unwrap_or(open))
+        let length = match self.lasts {
+            Lasts::For(length) => length,
+            Lasts::UntilHealed | Lasts::ForEver if self.action.lasts() => OPEN_STEP,
+            Lasts::UntilHealed | Lasts::ForEver => Duration::ZERO,
+        };
+        self.at.saturating_add(length)
     }
 }
 
@@ -408,6 +425,29 @@ impl Action {
             | Action::ClockDrift { .. }
             | Action::ZooKeeperDown => true,
             Action::Start { .. }
+            | Action::Restart { .. }
+            | Action::ClockJump { .. }
+            | Action::WallClock { .. }
+            | Action::ExpireSession { .. }
+            | Action::Operator { .. } => false,
+        }
+    }
+
+    /// Whether the action can be one that no healing undoes: what it strikes is gone then, or cut off.
+    #[must_use]
+    pub fn can_last_for_ever(&self) -> bool {
+        match self {
+            Action::Cut { .. }
+            | Action::Crash { .. }
+            | Action::Stop { .. }
+            | Action::Pause { .. }
+            | Action::ZooKeeperDown => true,
+            Action::Loss { .. }
+            | Action::Duplicate { .. }
+            | Action::Delay { .. }
+            | Action::Slow { .. }
+            | Action::ClockDrift { .. }
+            | Action::Start { .. }
             | Action::Restart { .. }
             | Action::ClockJump { .. }
             | Action::WallClock { .. }

@@ -1,7 +1,7 @@
 //! One run, from start to verdict: faults and safety first, then everything is healed, and the cluster must find
 //! itself again in bounded time.
 
-use crate::properties;
+use crate::properties::{self, Finding};
 use crate::scenario::{ExpectedState, Scenario, StateExpectation, ZooKeeper};
 use crate::setup::{Setup, SetupError};
 use crate::time::SimTime;
@@ -100,16 +100,17 @@ pub fn run_with(scenario: &Scenario, setup: &Setup, seed: u64, options: Options)
     run.conclude(missing)
 }
 
-/// How long the cluster may take to find itself again after everything is healed: a vote on the flow, two changes of
-/// coordinator, silence that must first be noticed, an order that must first be given up, and the way back.
+/// How long the cluster may take to find itself again after everything is healed: a vote on the flow, which may first have
+/// to wait until the holders of the flow before it have been silent for long enough, two changes of coordinator, silence
+/// that must first be noticed, an order that must first be given up, and the way back.
 #[must_use]
 pub fn convergence_bound(scenario: &Scenario, setup: &Setup) -> Duration {
     let common = setup.common();
     let session = setup.negotiated_timeout(scenario) + scenario.zookeeper.tick;
     let orders = zeromaster_core::config::ORDER_PAUSE * zeromaster_core::config::ORDER_ATTEMPTS;
     ensemble_bound(scenario)
-        + common.flow_election_max_wait * 2
-        + common.holder_patience()
+        + common.flow_election_max_wait * 3
+        + common.window().max(session)
         + session * 6
         + common.window() * 2
         + common.heartbeat_interval * 6
@@ -202,16 +203,15 @@ impl Run<'_> {
         while self.expected.first().is_some_and(|state| SimTime::ZERO + state.at <= self.world.now()) {
             let expected = self.expected.remove(0);
             if let Some(text) = unexpected(&self.world.cluster(), &expected) {
-                self.world.found(EXPECTED_STATE, properties::Finding::new(text));
+                self.world.found(EXPECTED_STATE, Finding::new(text));
             }
         }
     }
 
     fn conclude(mut self, missing: Vec<(&'static str, String)>) -> Outcome {
         if !self.over() {
-            for (property, reason) in &missing {
-                let text = format!("still missing after the healing: {reason}");
-                self.world.found(property, properties::Finding::new(text));
+            for (property, finding) in liveness_findings(&self.world.cluster(), &missing) {
+                self.world.found(property, Some(finding));
             }
         }
         self.expect_violations();
@@ -227,7 +227,7 @@ impl Run<'_> {
     fn expect_violations(&mut self) {
         for name in kept(self.scenario, self.world.violations()) {
             let text = format!("{name} held, although this run should show how it breaks");
-            self.world.found(EXPECTED_VIOLATION, properties::Finding::new(text));
+            self.world.found(EXPECTED_VIOLATION, Finding::new(text));
         }
     }
 }
@@ -248,6 +248,23 @@ pub(crate) fn waiting(
 ) -> Vec<(&'static str, String)> {
     let pending = properties::pending(cluster).into_iter().filter(|(name, _)| bounds.contains_key(name));
     pending.filter_map(|(name, reason)| Some((name, reason?))).collect()
+}
+
+/// What is found when `missing` has not come about in time. It is excused when what was lost for good stands in the way;
+/// when nothing is left that could serve, that is said even if nothing is missing.
+pub(crate) fn liveness_findings(
+    cluster: &properties::Cluster<'_>,
+    missing: &[(&'static str, String)],
+) -> Vec<(&'static str, Finding)> {
+    let excuse = cluster.excuse_of_lost_machines();
+    let finding = |text: String| Finding { text, excuse: excuse.clone() };
+    if missing.is_empty() && cluster.for_good.nothing_left().is_some() {
+        return vec![(properties::LIVENESS[0], finding("nothing is left that could come back".into()))];
+    }
+    let missing = missing.iter();
+    missing
+        .map(|(property, reason)| (*property, finding(format!("still missing after the healing: {reason}"))))
+        .collect()
 }
 
 /// What the coordinator says instead of what is expected, in words; `None` if it says that.

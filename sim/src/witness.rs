@@ -8,6 +8,7 @@ mod notes;
 mod servers;
 mod verdict;
 
+use crate::for_good::ForGood;
 use crate::plan::NodeNumber;
 use crate::properties::{Cluster, Finding, Incident, Property, safety};
 use crate::random::{Stream, Streams};
@@ -46,6 +47,7 @@ pub struct Witness {
     forced_expiries: BTreeMap<NodeNumber, SimTime>,
     session_owners: BTreeMap<SessionId, NodeNumber>,
     put_out: BTreeMap<NodeNumber, SimTime>,
+    for_good: ForGood,
     /// Who asked what, for the words of the reply.
     asked: BTreeMap<RequestId, String>,
     offload_times: Stream,
@@ -98,6 +100,7 @@ impl Witness {
             forced_expiries: BTreeMap::new(),
             session_owners: BTreeMap::new(),
             put_out: BTreeMap::new(),
+            for_good: ForGood::new(scenario.nodes, scenario.zookeeper.servers),
             asked: BTreeMap::new(),
             offload_times: streams.stream("offload times"),
             properties,
@@ -207,6 +210,7 @@ impl Witness {
             session_timeout: self.session_timeout,
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
+            for_good: &self.for_good,
         }
     }
 

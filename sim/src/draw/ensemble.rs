@@ -2,7 +2,7 @@
 //! server has no such steps, and is as if nothing had been drawn here.
 
 use super::{draw_node, draw_ratio, to_u32};
-use crate::plan::{Action, Cut, Direction, Disk, DurationRange, Protocol, Selector, Step};
+use crate::plan::{Action, Cut, Direction, Disk, DurationRange, Lasts, Protocol, Selector, Step};
 use crate::random::{Stream, Streams};
 use crate::scenario::{ClientLibrary, ZooKeeper};
 use std::time::Duration;
@@ -80,7 +80,11 @@ pub(super) fn draw_steps(streams: Streams, shape: &mut Stream, nodes: u32, serve
         let mut stream = streams.indexed("drawn ensemble step", number, 0);
         let at = Duration::from_millis(stream.between(2_000, horizon));
         let action = draw_action(&mut stream, &kinds, nodes, servers);
-        let lasts = action.lasts().then(|| Duration::from_millis(stream.heavy_tail(200, 60_000)));
+        let lasts = if action.lasts() {
+            Lasts::For(Duration::from_millis(stream.heavy_tail(200, 60_000)))
+        } else {
+            Lasts::UntilHealed
+        };
         Step { at, action, lasts }
     });
     steps.collect()

@@ -150,7 +150,7 @@ fn a_plan_is_sorted_by_time_and_keeps_the_order_within_one() {
     let step = |secs, node| Step {
         at: Duration::from_secs(secs),
         action: Action::Start { node: Selector::Node(NodeNumber(node)) },
-        lasts: None,
+        lasts: Lasts::UntilHealed,
     };
     let plan = Plan::new(vec![step(2, 1), step(1, 2), step(2, 3), step(1, 4)]);
     let order: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
@@ -161,16 +161,22 @@ fn a_plan_is_sorted_by_time_and_keeps_the_order_within_one() {
 #[test]
 fn a_fault_without_a_length_is_given_time_to_show() {
     let crash = Action::Crash { node: Selector::Coordinator, disk: Disk::Wiped };
-    let step = Step { at: Duration::from_secs(5), action: crash, lasts: None };
+    let step = Step { at: Duration::from_secs(5), action: crash, lasts: Lasts::UntilHealed };
     assert_eq!(step.end(), Duration::from_secs(5) + OPEN_STEP);
-    assert_eq!(Step { lasts: Some(Duration::from_secs(1)), ..step.clone() }.end(), Duration::from_secs(6));
+    assert_eq!(
+        Step { lasts: Lasts::For(Duration::from_secs(1)), ..step.clone() }.end(),
+        Duration::from_secs(6)
+    );
+    let for_ever = Step { lasts: Lasts::ForEver, ..step.clone() };
+    assert_eq!(for_ever.end(), step.end());
+    assert_eq!(for_ever.to_string(), "crash coordinator, disk wiped for ever");
     assert_eq!(step.to_string(), "crash coordinator, disk wiped");
 }
 
 #[test]
 fn actions_speak_the_words_of_the_timeline() {
     let cut = Action::Cut { cut: "n1 | zookeeper".parse().unwrap(), protocol: None };
-    let step = Step { at: Duration::ZERO, action: cut, lasts: Some(Duration::from_secs(60)) };
+    let step = Step { at: Duration::ZERO, action: cut, lasts: Lasts::For(Duration::from_secs(60)) };
     assert_eq!(step.to_string(), "cut n1 | zookeeper for 60s");
     let ratio = "10%".parse().unwrap();
     let loss = Action::Loss { between: Cut::everything(), ratio, protocol: Some(Protocol::Cluster) };

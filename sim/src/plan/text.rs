@@ -1,8 +1,8 @@
 //! How the small values of a plan are written and read: durations, ratios, selectors, the two sides of a cut.
 
 use super::{
-    Action, Cut, DURATION_MAX, Direction, Disk, DurationRange, NodeNumber, OperatorAction, Protocol, Ratio,
-    Selector, Step,
+    Action, Cut, DURATION_MAX, Direction, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Protocol,
+    Ratio, Selector, Step,
 };
 use core::fmt;
 use core::str::FromStr;
@@ -36,6 +36,7 @@ impl std::error::Error for WordError {}
 
 pub(crate) const A_DURATION: &str =
     "a duration such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days";
+pub(crate) const A_LENGTH: &str = "\"ever\", or a duration such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days";
 pub(crate) const A_DURATION_RANGE: &str =
     "a duration such as \"2s\", or two with the shorter first such as \"1ms..5ms\"";
 pub(crate) const A_RATIO: &str = "a ratio from 0 to 1 such as \"10%\" or \"1/3\"";
@@ -353,11 +354,34 @@ impl fmt::Display for Action {
 impl fmt::Display for Step {
     /// The step as one line, without its time: `cut n1 | zookeeper for 60s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.action)?;
-        match self.lasts {
-            Some(lasts) => write!(f, " for {}", show_duration(lasts)),
-            None => Ok(()),
+        write!(f, "{}{}", self.action, self.lasts.words())
+    }
+}
+
+/// The word of a scenario file for a step that no healing undoes.
+pub(crate) const EVER: &str = "ever";
+
+impl Lasts {
+    /// What follows an action in a line: ` for 60s`, ` for ever`, or nothing.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Lasts::UntilHealed => String::new(),
+            Lasts::For(length) => format!(" for {}", show_duration(length)),
+            Lasts::ForEver => format!(" for {EVER}"),
         }
+    }
+}
+
+/// A length that a file writes.
+impl FromStr for Lasts {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        if text == EVER {
+            return Ok(Lasts::ForEver);
+        }
+        parse_duration(text).map(Lasts::For).map_err(|_| WordError::new(text, A_LENGTH))
     }
 }
 

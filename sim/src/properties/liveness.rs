@@ -1,6 +1,7 @@
-//! What must come about once everything works again. Each says what is still missing.
+//! What must come about once everything works again that was not lost for good. Each says what is still missing.
 
 use super::Cluster;
+use crate::network::Endpoint;
 use crate::plan::NodeNumber;
 use crate::world::servers::Part;
 use zeromaster_core::discovery::CoordinatorView;
@@ -26,12 +27,15 @@ pub(super) fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String
 
 /// One ZooKeeper server leads, and all others follow it.
 fn zookeeper_serves(cluster: &Cluster<'_>) -> Option<String> {
-    let leads = cluster.servers.iter().find_map(|machine| match machine.part {
+    let expected = || {
+        cluster.servers.iter().filter(|server| !cluster.for_good.is_lost(Endpoint::ZooKeeper(server.number)))
+    };
+    let leads = expected().find_map(|machine| match machine.part {
         Part::Leads { epoch } => Some((machine.number, epoch)),
         Part::Looking | Part::Follows { .. } => None,
     });
     let Some(leads) = leads else { return Some("no ZooKeeper server leads".into()) };
-    let out = cluster.servers.iter().find(|machine| match machine.part {
+    let out = expected().find(|machine| match machine.part {
         Part::Looking => true,
         Part::Leads { epoch } => leads != (machine.number, epoch),
         Part::Follows { leader, epoch } => leads != (leader, epoch),
@@ -42,7 +46,7 @@ fn zookeeper_serves(cluster: &Cluster<'_>) -> Option<String> {
 /// Exactly one coordinator decides, and every process knows it (spec L1, I7).
 fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
     // Where every node is out by a person's decision, or does not fit, there is nobody to elect.
-    if !cluster.awake().any(|(_, node)| may_coordinate(node)) {
+    if !cluster.awake_and_not_lost().any(|(_, node)| may_coordinate(node)) {
         return None;
     }
     let Some((number, epoch, node)) = cluster.coordinator() else {
@@ -52,7 +56,7 @@ fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
     if node.decides(local).is_none() {
         return Some(format!("{number} is elected, and has not opened its office"));
     }
-    let lost = cluster.awake().find(|(_, node)| match node.coordinator() {
+    let lost = cluster.awake_and_not_lost().find(|(_, node)| match node.coordinator() {
         CoordinatorView::Known { epoch: known, .. } => *known != epoch,
         CoordinatorView::Unknown | CoordinatorView::Nobody => true,
     })?;
@@ -70,7 +74,7 @@ fn may_coordinate(node: &Node) -> bool {
 /// The cluster has a flow (spec L9, I17).
 fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
     // Without anybody to let in, there is nobody to vote.
-    if !cluster.awake().any(|(_, node)| may_coordinate(node)) {
+    if !cluster.awake_and_not_lost().any(|(_, node)| may_coordinate(node)) {
         return None;
     }
     let (number, _, node) = cluster.coordinator()?;
@@ -80,10 +84,10 @@ fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
 /// Every running node that nothing keeps out is a member, for the coordinator and for itself (spec L4, L5, I3).
 fn all_connected(cluster: &Cluster<'_>) -> Option<String> {
     let Some((_, _, coordinator)) = cluster.coordinator() else {
-        let waiting = cluster.awake().find(|(_, node)| may_coordinate(node));
+        let waiting = cluster.awake_and_not_lost().find(|(_, node)| may_coordinate(node));
         return waiting.map(|(node, _)| format!("{node} has no coordinator to join"));
     };
-    cluster.awake().find_map(|(number, node)| {
+    cluster.awake_and_not_lost().find_map(|(number, node)| {
         let status = coordinator.table().get(node.id());
         let state = status.map_or("unknown", |status| status.state.name());
         let is_in = status.is_some_and(|status| status.state.is_connected() && is_of_this_run(status, node))
@@ -139,7 +143,7 @@ fn stays_out(cluster: &Cluster<'_>, coordinator: &Node, number: NodeNumber, node
 /// removed node is told nothing more.
 fn views_agree(cluster: &Cluster<'_>) -> Option<String> {
     let (number, _, coordinator) = cluster.coordinator()?;
-    cluster.awake().find_map(|(other, node)| {
+    cluster.awake_and_not_lost().find_map(|(other, node)| {
         if matches!(node.membership(), Membership::Removed { .. } | Membership::Joining) || other == number {
             return None;
         }

@@ -16,6 +16,8 @@ mod record;
 mod sessions;
 mod watchers;
 
+use crate::for_good::ForGood;
+use crate::network::Endpoint;
 use crate::plan::NodeNumber;
 use crate::setup::node_of_host;
 use crate::time::SimTime;
@@ -58,6 +60,8 @@ pub struct Cluster<'a> {
     pub(crate) forced_expiries: &'a BTreeMap<NodeNumber, SimTime>,
     /// Nodes that a person has asked to put out, remove or offload, at any time.
     pub(crate) put_out: &'a BTreeMap<NodeNumber, SimTime>,
+    /// What the plan has taken away for ever.
+    pub(crate) for_good: &'a ForGood,
 }
 
 impl Cluster<'_> {
@@ -77,6 +81,22 @@ impl Cluster<'_> {
     /// The processes that run and are not held up.
     pub(crate) fn awake(&self) -> impl Iterator<Item = (NodeNumber, &Node)> {
         self.machines.iter().filter_map(|machine| Some((machine.number, &machine.awake()?.node)))
+    }
+
+    /// The processes that run, are not held up, and are not lost for good: those that must find themselves again.
+    pub(crate) fn awake_and_not_lost(&self) -> impl Iterator<Item = (NodeNumber, &Node)> {
+        self.awake().filter(|(node, _)| !self.for_good.is_lost(Endpoint::Node(*node)))
+    }
+
+    /// Why the cluster cannot find itself again, if what is lost for good stands in the way.
+    pub(crate) fn excuse_of_lost_machines(&self) -> Option<String> {
+        if let Some(reason) = self.for_good.nothing_left() {
+            return Some(reason.to_owned());
+        }
+        let (coordinator, _, _) = self.coordinator()?;
+        self.for_good
+            .is_lost(Endpoint::Node(coordinator))
+            .then(|| format!("{coordinator} coordinates, and is cut off from others for good"))
     }
 
     /// The node that would act as coordinator now, with its term; the latest term if there are several.

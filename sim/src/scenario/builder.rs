@@ -6,7 +6,7 @@ use super::file::{
 use super::resolve::{is_writable, resolve};
 use super::words::{Entries, Located, Text, Whole, Word};
 use super::{Scenario, ScenarioError};
-use crate::plan::{DurationRange, OperatorAction, WordError};
+use crate::plan::{DurationRange, Lasts, OperatorAction, WordError};
 use core::fmt::Display;
 use std::time::Duration;
 
@@ -316,8 +316,15 @@ impl ScenarioBuilder {
     /// How long the step lasts.
     #[must_use]
     pub fn lasting(mut self, length: impl Into<Time>) -> Self {
-        let length = self.time("for", length);
+        let Time(read) = length.into();
+        let length = self.keep("for", read).map(|length| Located::nowhere(Word(Lasts::For(length))));
         self.in_step("for", |step| step.r#for = length)
+    }
+
+    /// The step lasts for ever: the healing does not undo it, and only the rest of the cluster must come back.
+    #[must_use]
+    pub fn lasting_for_ever(self) -> Self {
+        self.in_step("for", |step| step.r#for = Some(Located::nowhere(Word(Lasts::ForEver))))
     }
 
     /// Checks this safety property; without any, all of them are checked.

@@ -6,7 +6,7 @@ use super::words::{
     Ahead, Buffered, Down, Drift, Entries, Located, Machines, Name, NifiKey, OneNode, Processes, Whole,
     Whose, Word,
 };
-use crate::plan::{Cut, Disk, DurationRange, NodeNumber, Protocol, Ratio};
+use crate::plan::{Cut, Disk, DurationRange, Lasts, NodeNumber, Protocol, Ratio};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -112,8 +112,9 @@ pub(super) struct FileStep {
     /// When the step begins, from the start of the run.
     #[schemars(required)]
     pub(super) at: Key<Duration>,
-    /// How long the step lasts. Default: until everything is healed.
-    pub(super) r#for: Key<Duration>,
+    /// How long the step lasts, such as "60s". Default: until everything is healed. "ever" with `cut`, `crash`, `wipe`,
+    /// `stop`, `pause` and `zookeeper`: the healing does not undo it, and only the rest of the cluster must come back.
+    pub(super) r#for: Key<Lasts>,
     /// Action: lose every message between two sides, such as "n1, n2 | rest" for both ways or "n1 > zookeeper" for one.
     /// "zk1 | zookeeper" parts a ZooKeeper server from the others, "zk1 | zookeeper, all" from everybody.
     pub(super) cut: Key<Cut>,

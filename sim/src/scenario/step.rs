@@ -3,7 +3,7 @@
 use super::file::{FileOperator, FileStep};
 use super::resolve::{Problem, Size, check_machine, missing, problem};
 use super::words::{Located, Machines, Processes, Word};
-use crate::plan::{Action, Cut, Disk, NodeNumber, OperatorAction, Protocol, Selector, Step};
+use crate::plan::{Action, Cut, Disk, Lasts, NodeNumber, OperatorAction, Protocol, Selector, Step};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub(super) fn step(file: &FileStep, offset: Option<usize>, size: Size) -> Result
         Some(action) => action,
         None => process_action(file, word, offset, size)?,
     };
-    let lasts = file.r#for.as_ref().map(|lasts| lasts.value.0);
+    let lasts = file.r#for.as_ref().map_or(Lasts::UntilHealed, |lasts| lasts.value.0);
     check_length(&action, file.r#for.as_ref().and_then(|lasts| lasts.offset).or(offset), lasts)?;
     Ok(Step { at: at.value.0, action, lasts })
 }
@@ -151,19 +151,24 @@ fn check_extras(file: &FileStep, word: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_length(action: &Action, offset: Option<usize>, lasts: Option<Duration>) -> Result<(), Problem> {
+fn check_length(action: &Action, offset: Option<usize>, lasts: Lasts) -> Result<(), Problem> {
     let word = action.word();
     match (action, lasts) {
-        (_, Some(Duration::ZERO)) => {
+        (_, Lasts::For(Duration::ZERO)) => {
             Err(problem("for", offset, "found \"0s\", expected a longer duration".to_owned()))
         }
-        (Action::Pause { .. } | Action::ZooKeeperDown, None) => {
+        (Action::Pause { .. } | Action::ZooKeeperDown, Lasts::UntilHealed) => {
             Err(missing("for", offset, &format!("a length for {word}, such as \"10s\"")))
         }
-        (action, Some(_)) if !action.lasts() => {
+        (action, Lasts::For(_) | Lasts::ForEver) if !action.lasts() => {
             Err(problem("for", offset, format!("makes no sense with {word} here, which is over at once")))
         }
-        (_, Some(_) | None) => Ok(()),
+        (action, Lasts::ForEver) if !action.can_last_for_ever() => Err(problem(
+            "for",
+            offset,
+            format!("found \"ever\", expected a duration, for {word} ends with the healing at the latest"),
+        )),
+        (_, Lasts::For(_) | Lasts::ForEver | Lasts::UntilHealed) => Ok(()),
     }
 }
 

@@ -4,8 +4,8 @@ use super::resolve::Size;
 use super::step::check_cut;
 use super::{ClientLibrary, Expect, ExpectedState, FlowName, Flows, Scenario, StateExpectation, ZooKeeper};
 use crate::plan::{
-    Action, Cut, DRIFT_PPM_MAX, Direction, Disk, DurationRange, NodeNumber, OperatorAction, Plan, Protocol,
-    Ratio, SERVERS_MAX, Selector, Step,
+    Action, Cut, DRIFT_PPM_MAX, Direction, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Plan,
+    Protocol, Ratio, SERVERS_MAX, Selector, Step,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -148,10 +148,19 @@ fn process_action(size: Size) -> impl Strategy<Value = Action> {
 /// Steps among that many machines.
 fn step(size: Size) -> impl Strategy<Value = Step> {
     let action = prop_oneof![link_action(size), process_action(size)];
-    (duration(), action, option::of(duration())).prop_map(|(at, action, lasts)| {
+    let lasts = prop_oneof![
+        3 => Just(Lasts::UntilHealed),
+        6 => duration().prop_filter("a length is not zero", |length| !length.is_zero()).prop_map(Lasts::For),
+        2 => Just(Lasts::ForEver),
+    ];
+    (duration(), action, lasts).prop_map(|(at, action, lasts)| {
         let needed = matches!(action, Action::Pause { .. } | Action::ZooKeeperDown);
-        let lasts = lasts.filter(|lasts| !lasts.is_zero() && action.lasts());
-        let lasts = if needed { lasts.or(Some(Duration::from_secs(1))) } else { lasts };
+        let lasts = match lasts {
+            Lasts::UntilHealed if needed => Lasts::For(Duration::from_secs(1)),
+            Lasts::ForEver if !action.can_last_for_ever() => Lasts::UntilHealed,
+            Lasts::For(_) if !action.lasts() => Lasts::UntilHealed,
+            other => other,
+        };
         Step { at, action, lasts }
     })
 }

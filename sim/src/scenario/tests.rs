@@ -144,6 +144,7 @@ for = "5s"
 at = "76s"
 cut = "zk1 | zookeeper"
 protocol = "ensemble"
+for = "ever"
 
 [[plan]]
 at = "77s"
@@ -264,6 +265,7 @@ fn the_builder_and_the_file_give_the_same_value() {
         .at("76s")
         .cut("zk1 | zookeeper")
         .protocol("ensemble")
+        .lasting_for_ever()
         .at("77s")
         .clock_set("zk3", "-90s")
         .always("one-acting-coordinator")

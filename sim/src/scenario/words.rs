@@ -2,7 +2,7 @@
 //! What the values of a plan look like is the plan's business; this adds the ones that only the file has.
 
 use super::values::{A_FLOW, ClientLibrary, ExpectedState, FlowName};
-use crate::plan::{self, Cut, Disk, DurationRange, NodeNumber, Protocol, Ratio, Selector, WordError};
+use crate::plan::{self, Cut, Disk, DurationRange, Lasts, NodeNumber, Protocol, Ratio, Selector, WordError};
 use core::fmt;
 use core::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -73,6 +73,7 @@ macro_rules! text {
 }
 
 text!(DurationRange, plan::A_DURATION_RANGE, Shape::Pattern(r"{duration}(\.\.{duration})?"));
+text!(Lasts, plan::A_LENGTH, Shape::Pattern(r"ever|{duration}"));
 text!(Ratio, plan::A_RATIO, Shape::Pattern(r"\s*[0-9]+(\.[0-9]+)?\s*%\s*|\s*[0-9]+\s*/\s*[0-9]+\s*"));
 text!(Cut, plan::A_CUT, Shape::Pattern("{side}[|>]{side}"));
 text!(NodeNumber, plan::A_NODE, Shape::Pattern("{node}"));

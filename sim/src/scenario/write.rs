@@ -2,7 +2,8 @@
 
 use super::{Expect, Flows, Scenario, ZooKeeper};
 use crate::plan::{
-    Action, Cut, Disk, NodeNumber, OperatorAction, Protocol, Selector, Step, show_duration, show_signed,
+    Action, Cut, Disk, EVER, Lasts, NodeNumber, OperatorAction, Protocol, Selector, Step, show_duration,
+    show_signed,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -124,7 +125,11 @@ fn write_step(out: &mut Lines, step: &Step) {
         Action::ZooKeeperDown => out.pair(word, &quoted("down")),
         Action::Operator { at, request } => out.pair(word, &operator(*at, *request)),
     }
-    out.optional("for", step.lasts.map(duration));
+    match step.lasts {
+        Lasts::UntilHealed => {}
+        Lasts::For(length) => out.pair("for", &duration(length)),
+        Lasts::ForEver => out.pair("for", &quoted(EVER)),
+    }
 }
 
 fn write_between(out: &mut Lines, between: &Cut, protocol: Option<Protocol>) {

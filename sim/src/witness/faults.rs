@@ -1,15 +1,15 @@
 //! Whom a plan means, at the moment when a step begins, and the lines that it leaves.
 
 use super::Witness;
-use crate::network::Endpoint;
-use crate::plan::{Action, Cut, NodeNumber, Selector, Step, show_duration};
+use crate::network::{Endpoint, LinkSet};
+use crate::plan::{Action, Cut, Direction, NodeNumber, Selector, Step};
 use crate::world::faults::{meaning, roles};
 use std::collections::BTreeSet;
 
 impl Witness {
     /// A step of the plan begins.
     pub fn step_begins(&mut self, step: &Step) {
-        let suffix = step.lasts.map_or_else(String::new, |lasts| format!(" for {}", show_duration(lasts)));
+        let suffix = step.lasts.words();
         let (word, object) = (step.action.word(), step.action.object());
         let meant: String =
             roles(&step.action).into_iter().filter_map(|role| meaning(role, &self.select(role))).collect();
@@ -20,6 +20,29 @@ impl Witness {
     pub fn step_ends(&mut self, action: &Action) {
         let (word, object) = (action.word(), action.object());
         self.note("--", "end", || format!("of {word} {object}"));
+    }
+
+    /// What a step has just done stays as it is for ever. `struck`: the machines whose processes it has ended or holds up.
+    pub fn lasts_for_ever(&mut self, action: &Action, struck: &[Endpoint]) {
+        if let Action::Cut { cut, protocol } = action {
+            let (from, to) = self.sides(cut);
+            let both_ways = cut.direction == Direction::Both;
+            self.for_good.cut(LinkSet { from, to, both_ways, protocol: *protocol });
+        } else {
+            self.for_good.lose(struck.iter().copied());
+        }
+    }
+
+    /// Whether a machine's process never runs again.
+    #[must_use]
+    pub fn is_gone(&self, machine: Endpoint) -> bool {
+        self.for_good.is_gone(machine)
+    }
+
+    /// The line of the healing.
+    pub fn heals(&mut self) {
+        let but = if self.for_good.is_anything() { " but those that last for ever" } else { "" };
+        self.note("--", "heal", || format!("all faults are undone{but}"));
     }
 
     /// Everybody that a selector means now; `rest` means all nodes where it is not a side of a cut.

@@ -30,9 +30,8 @@ impl Witness {
     /// The end of the run.
     #[must_use]
     pub fn conclude(mut self, missing: &Missing) -> Outcome {
-        for (property, reason) in missing {
-            let text = format!("still missing after the healing: {reason}");
-            self.found(property, properties::Finding::new(text));
+        for (property, finding) in run::liveness_findings(&self.cluster(), missing) {
+            self.found(property, Some(finding));
         }
         let scenario = self.scenario.clone();
         for name in run::kept(&scenario, &self.violations) {

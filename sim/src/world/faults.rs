@@ -3,7 +3,7 @@
 use super::World;
 use super::process::{Machine, Pause};
 use crate::network::{Disturbance, DisturbanceId, Endpoint, LinkSet};
-use crate::plan::{Action, Cut, Direction, Disk, NodeNumber, OperatorAction, Protocol, Selector};
+use crate::plan::{Action, Cut, Direction, Disk, Lasts, NodeNumber, OperatorAction, Protocol, Selector};
 use crate::properties::Incident;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,14 +24,30 @@ impl World<'_> {
             return;
         }
         let lasts = planned.lasts;
-        let suffix =
-            lasts.map_or_else(String::new, |lasts| format!(" for {}", crate::plan::show_duration(lasts)));
+        let suffix = lasts.words();
         let (word, object) = (planned.action.word(), planned.action.object());
         let meant = self.meant(&planned.action);
         self.note("--", word, |_| format!("{object}{suffix}{meant}"));
         self.act(step, &planned.action);
-        if let Some(lasts) = lasts {
-            self.queue.push(self.now + lasts, super::Event::StepEnds { step });
+        match lasts {
+            Lasts::UntilHealed => {}
+            Lasts::For(length) => {
+                self.queue.push(self.now + length, super::Event::StepEnds { step });
+            }
+            Lasts::ForEver => self.lasts_for_ever(step, &planned.action),
+        }
+    }
+
+    /// What a step has done stays as it is.
+    fn lasts_for_ever(&mut self, step: u32, action: &Action) {
+        debug_assert!(action.can_last_for_ever(), "{} does not last for ever", action.word());
+        if let Some(links) = self.network.links(DisturbanceId(step)) {
+            self.for_good.cut(links.clone());
+            self.cut_for_good.insert(DisturbanceId(step));
+        } else if *action == Action::ZooKeeperDown {
+            self.for_good.lose(self.all_servers().into_iter().map(Endpoint::ZooKeeper));
+        } else {
+            self.for_good.lose(self.chosen.get(&step).cloned().unwrap_or_default());
         }
     }
 
@@ -142,9 +158,10 @@ impl World<'_> {
 
     /// Undoes every fault: the network is whole, ZooKeeper serves, and every process runs.
     pub(crate) fn heal(&mut self) {
-        self.note("--", "heal", |_| "all faults are undone".into());
+        let but = if self.for_good.is_anything() { " but those that last for ever" } else { "" };
+        self.note("--", "heal", |_| format!("all faults are undone{but}"));
         self.healed = true;
-        self.network.heal();
+        self.network.heal(&self.cut_for_good);
         for server in self.all_servers() {
             self.set_server_rate(server, 0);
             self.resume_server(server, None);
@@ -164,6 +181,9 @@ impl World<'_> {
     }
 
     fn start_machine(&mut self, machine: Endpoint) {
+        if self.for_good.is_gone(machine) {
+            return self.note("--", "skipped", |_| format!("{machine} is gone for good"));
+        }
         match machine {
             Endpoint::Node(node) => self.start(node),
             Endpoint::ZooKeeper(server) => self.start_server(server),
@@ -320,6 +340,9 @@ impl World<'_> {
 
     /// Lets a process run on. `step`: only if it was that step that held it up.
     fn resume(&mut self, node: NodeNumber, step: Option<u32>) {
+        if self.for_good.is_gone(Endpoint::Node(node)) {
+            return;
+        }
         let now = self.now;
         let timers_first = self.resume_order.below(2) == 0;
         let Some(process) = &mut self.machine_mut(node).process else { return };

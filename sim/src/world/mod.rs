@@ -13,7 +13,8 @@ pub(crate) mod servers;
 use crate::adapter;
 use crate::clock::Clock;
 use crate::digest::Digest;
-use crate::network::{Endpoint, Network};
+use crate::for_good::ForGood;
+use crate::network::{DisturbanceId, Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
 use crate::properties::{
     Before, Cluster, Finding, Heard, Incident, Interest, Observation, ServerStep, Stimulus, Watchers,
@@ -169,6 +170,9 @@ pub(crate) struct World<'a> {
     /// Whose session is whose, for the words.
     session_owners: BTreeMap<SessionId, NodeNumber>,
     put_out: BTreeMap<NodeNumber, SimTime>,
+    for_good: ForGood,
+    /// What the network keeps when it is healed.
+    cut_for_good: BTreeSet<DisturbanceId>,
     /// Whom a step of the plan chose when it began, for when it ends.
     chosen: BTreeMap<u32, Vec<Endpoint>>,
     requests: u64,
@@ -221,6 +225,8 @@ impl<'a> World<'a> {
             forced_expiries: BTreeMap::new(),
             session_owners: BTreeMap::new(),
             put_out: BTreeMap::new(),
+            for_good: ForGood::new(scenario.nodes, scenario.zookeeper.servers),
+            cut_for_good: BTreeSet::new(),
             chosen: BTreeMap::new(),
             requests: 0,
             asked: BTreeMap::new(),
@@ -353,6 +359,7 @@ impl<'a> World<'a> {
             session_timeout: self.session_timeout,
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
+            for_good: &self.for_good,
         }
     }
 
@@ -391,6 +398,9 @@ impl<'a> World<'a> {
 
     /// Starts a process on a machine that runs none.
     fn start(&mut self, node: NodeNumber) {
+        if self.for_good.is_gone(Endpoint::Node(node)) {
+            return;
+        }
         let (scenario, setup, now) = (self.scenario, self.setup, self.now);
         let incarnation = Incarnation(self.machine_mut(node).incarnation.0 + 1);
         let client_config = self.client_config(node, incarnation);
@@ -557,6 +567,7 @@ impl<'a> World<'a> {
             session_timeout: self.session_timeout,
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
+            for_good: &self.for_good,
         };
         (&mut self.watchers, cluster)
     }

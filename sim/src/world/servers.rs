@@ -237,7 +237,7 @@ impl World<'_> {
 
     /// The process starts, if it is down.
     pub(super) fn start_server(&mut self, server: u32) {
-        if self.server(server).server.is_running() {
+        if self.server(server).server.is_running() || self.for_good.is_gone(Endpoint::ZooKeeper(server)) {
             return;
         }
         if self.servers.len() == 1 {
@@ -258,6 +258,9 @@ impl World<'_> {
 
     /// Lets a server's process run on. `step`: only if it was that step that held it up.
     pub(super) fn resume_server(&mut self, server: u32, step: Option<u32>) {
+        if self.for_good.is_gone(Endpoint::ZooKeeper(server)) {
+            return;
+        }
         let now = self.now;
         let machine = self.server_mut(server);
         let held_up_by = |pause: &Pause| step.is_none_or(|step| pause.step == step);

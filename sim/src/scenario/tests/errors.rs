@@ -131,10 +131,14 @@ fn errors_of_a_step() {
         "clock = \"n1\"\njump = \"1s\"\nfor = \"1s\"",
         "line 10: for: makes no sense with clock here, which is over at once",
     );
+    check_step(
+        "slow = \"n1\"\nby = \"1s\"\nfor = \"ever\"",
+        "line 10: for: found \"ever\", expected a duration, for slow ends with the healing at the latest",
+    );
     check_step("cut = \"n1 | n2\"\nfor = \"0s\"", "line 9: for: found \"0s\", expected a longer duration");
     check_step(
         "cut = \"n1 | n2\"\nfor = 60",
-        "line 9: for: found integer `60`, expected a duration such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days",
+        "line 9: for: found integer `60`, expected \"ever\", or a duration such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days",
     );
     check_step("pause = \"n1\"", "line 6: for: is missing, expected a length for pause, such as \"10s\"");
     check_step(
