@@ -6,7 +6,7 @@
 //! back instead: from a holder that it hears, or, once the holders have been silent for as long as makes a node
 //! disconnected, from any node that has that flow on its disk. A vote is free again when every holder is known to be over
 //! (its machine runs a later process, or the holder says that it has not loaded the flow), when all have been silent for
-//! [`NodeConfig::holder_patience`], or when a person says so.
+//! [`NodeConfig::holder_patience`], or when a person removes them.
 
 use super::{ClusterFlow, Desk, Office, Phase, Step};
 use crate::config::NodeConfig;
@@ -17,7 +17,7 @@ use crate::flow::{DataFlow, Fingerprint};
 use crate::flow_election::CLOCK_STEP;
 use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
 use crate::message::{ConnectionRequest, Heartbeat, Membership, Message};
-use crate::status::{ConnectionState, Epoch, Version};
+use crate::status::{ConnectionState, DisconnectionCode, Epoch, NodeStatus, Version};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -363,6 +363,19 @@ impl Office {
 
     // ---- The bar.
 
+    /// Whether this term waits for a node that has the elected flow.
+    pub(crate) fn awaits_flow(&self) -> bool {
+        self.is_open() && self.elected.bars_a_vote()
+    }
+
+    /// What there is to say of a holder that this term waits for and does not know otherwise.
+    pub(super) fn awaited_holder(&self, node: NodeId) -> Option<Arc<NodeStatus>> {
+        let holder = self.elected.bar.as_ref()?.holders.get(&node)?;
+        let state = ConnectionState::disconnected(DisconnectionCode::NotYetConnected);
+        let (node, incarnation) = (holder.node.clone(), holder.incarnation);
+        Some(Arc::new(NodeStatus { node, incarnation, state, version: Version::NONE }))
+    }
+
     /// These holders are none any more. When the last one is released, the vote is free.
     fn release(&mut self, desk: &mut Desk<'_>, is_over: impl Fn(&Holder) -> bool) {
         let Some(bar) = &mut self.elected.bar else { return };
@@ -453,8 +466,8 @@ impl Office {
         self.flow = ClusterFlow::Known(flow);
     }
 
-    /// A person says that the nodes may vote, whatever the holders do.
-    pub(super) fn lift_bar(&mut self, desk: &mut Desk<'_>, why: String) {
+    /// The nodes may vote, whatever the holders do.
+    fn lift_bar(&mut self, desk: &mut Desk<'_>, why: String) {
         if let Some(bar) = self.elected.bar.take() {
             let text = format!("{why}: the nodes may vote on another flow than {}", bar.flow);
             let severity = Severity::Warning;

@@ -61,7 +61,8 @@ impl Office {
             }
             self.handled.push_back(key);
         }
-        let Some(status) = desk.table.get(request.node()).cloned() else {
+        let known = desk.table.get(request.node()).cloned();
+        let Some(status) = known.or_else(|| self.awaited_holder(request.node())) else {
             return reply(desk, &requester, Err(Refusal::UnknownNode));
         };
         if self.commits.contains_key(&request.node()) {

@@ -18,7 +18,15 @@ impl Node {
         effects: &mut Effects,
     ) {
         // The coordinator is no exception (spec 3.5): one that is not a member decides nothing on a person's behalf.
-        if !self.membership.is_connected() {
+        // While it waits for a node that has the elected flow nobody is, and a person may say which nodes not to wait for.
+        let awaits_flow = self.office.as_ref().is_some_and(|office| office.awaits_flow());
+        let serves = match request {
+            OperatorRequest::Remove(_) => self.membership.is_connected() || awaits_flow,
+            OperatorRequest::Connect(_) | OperatorRequest::Disconnect(_) | OperatorRequest::Offload(_) => {
+                self.membership.is_connected()
+            }
+        };
+        if !serves {
             return effects.push(Effect::Reply { id, outcome: Err(Refusal::NotConnected) });
         }
         if self.office.as_ref().is_some_and(|office| office.is_published()) {

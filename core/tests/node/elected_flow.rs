@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::event::{ClusterEvent, Resignation};
 use zeromaster_core::flow::Fingerprint;
-use zeromaster_core::identity::Incarnation;
+use zeromaster_core::identity::{Incarnation, NodeId, NodeIdentifier};
 use zeromaster_core::message::{ConnectionAnswer, Membership, Message};
+use zeromaster_core::operator::{OperatorRequest, Refusal};
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, Epoch};
 
 const FLOW: &str = "/nifi/cluster/flow";
@@ -216,10 +217,7 @@ fn the_former_run_of_the_coordinator_itself_bars_no_vote() {
 #[test]
 fn a_node_with_another_id_on_the_machine_of_a_holder_is_a_later_run() {
     let mut bench = successor("B", &[2]);
-    let newcomer = zeromaster_core::identity::NodeIdentifier {
-        id: zeromaster_core::identity::NodeId(7),
-        ..zeromaster_core::identity::NodeIdentifier::clone(&identifier(2))
-    };
+    let newcomer = NodeIdentifier { id: NodeId(7), ..NodeIdentifier::clone(&identifier(2)) };
     let mut question = bench.question(2, 1, "C");
     (question.node, question.incarnation) = (Arc::new(newcomer), Incarnation(2));
     bench.receive(2, Message::ConnectionRequest(question));
@@ -293,4 +291,22 @@ fn a_holder_that_a_person_put_out_does_not_go_first() {
     bench.pass(INTERVAL * 2);
     assert_eq!(cluster_flow(&bench).as_deref(), Some("A"));
     assert!(matches!(bench.state(1), Some(ConnectionState::Connected { .. })));
+}
+
+/// A person says so: these nodes do not come back as they are.
+#[test]
+fn a_person_frees_the_vote_by_removing_the_holders_at_the_node_that_waits_for_them() {
+    let mut bench = successor("B", &[2, 3]);
+    let refused = bench.request(OperatorRequest::Disconnect(NodeId(2)));
+    let unknown = bench.request(OperatorRequest::Remove(NodeId(7)));
+    let first = bench.request(OperatorRequest::Remove(NodeId(2)));
+    let replied = replies(&bench.take());
+    assert!(replied.contains(&(refused, Err(Refusal::NotConnected))), "{replied:?}");
+    assert!(replied.contains(&(unknown, Err(Refusal::UnknownNode))), "{replied:?}");
+    assert!(replied.contains(&(first, Ok(()))), "{replied:?}");
+    assert_eq!(bench.state(2), Some(ConnectionState::Removed));
+    assert_eq!(cluster_flow(&bench), None, "n3 may be alive");
+    bench.request(OperatorRequest::Remove(NodeId(3)));
+    bench.pass(INTERVAL);
+    assert_eq!(cluster_flow(&bench).as_deref(), Some("B"));
 }
