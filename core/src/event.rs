@@ -28,13 +28,13 @@ impl Severity {
             ConnectionState::Disconnected { code, .. } => match code {
                 DisconnectionCode::StartupFailure
                 | DisconnectionCode::MismatchedFlows
-                | DisconnectionCode::MissingBundle
                 | DisconnectionCode::Unknown => Severity::Error,
                 DisconnectionCode::LackOfHeartbeat
                 | DisconnectionCode::BlockedByFirewall
                 | DisconnectionCode::UnableToCommunicate => Severity::Warning,
                 DisconnectionCode::NotYetConnected
                 | DisconnectionCode::UserDisconnected
+                | DisconnectionCode::MissingBundle
                 | DisconnectionCode::FailedToServiceRequest
                 | DisconnectionCode::HeartbeatReceivedFromDisconnectedNode
                 | DisconnectionCode::NodeShutdown => Severity::Info,

@@ -1,5 +1,7 @@
 //! Who a node is: its identifier, its addresses, and which run of its process is meant.
 
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -92,6 +94,9 @@ pub struct SiteToSite {
     pub secure: bool,
 }
 
+/// The port of load balancing where none is configured (`nifi.cluster.load.balance.port`).
+const LOAD_BALANCE_PORT: u16 = 6342;
+
 /// Everything that identifies a node towards the others (spec: node identifier).
 ///
 /// Two identifiers are the same node when their ids are equal; they are *logically equal* when they claim the same
@@ -117,6 +122,32 @@ impl NodeIdentifier {
         NodeIdentifier { id, api, socket, load_balance: None, site_to_site: None }
     }
 
+    /// Every field, as NiFi prints it (`NodeIdentifier.getFullDescription`). Where there is no address of its own, load
+    /// balancing has that of the cluster protocol and NiFi's port, and site-to-site no port.
+    #[must_use]
+    pub fn full_description(&self) -> String {
+        let host = &self.socket.host;
+        let (balance, balance_port) = self
+            .load_balance
+            .as_ref()
+            .map_or((host, LOAD_BALANCE_PORT), |address| (&address.host, address.port));
+        let (remote, [raw, http], secure) = match &self.site_to_site {
+            Some(site) => (&site.host, [site.raw_port, site.http_port], site.secure),
+            None => (host, [None, None], false),
+        };
+        let port = |port: Option<u16>| port.map_or_else(|| String::from("null"), |port| port.to_string());
+        format!(
+            "NodeIdentifier[UUID={}, API Address = {}, Cluster Socket Address = {}, Load Balance Address = \
+             {balance}:{balance_port}, Site-to-Site Raw Address = {remote}:{}, Site-to-Site HTTP Address = {remote}:{}, \
+             Site-to-Site Secure = {secure}, Node Identities = []]",
+            self.id,
+            self.api,
+            self.socket,
+            port(raw),
+            port(http)
+        )
+    }
+
     /// Whether both claim the same API and cluster protocol addresses.
     #[must_use]
     pub fn is_logically_equal(&self, other: &NodeIdentifier) -> bool {
@@ -134,7 +165,6 @@ impl fmt::Display for NodeIdentifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
 
     #[test]
     fn a_printed_node_id_reads_back() {
@@ -164,6 +194,29 @@ mod tests {
         for text in ["", ":1", "n1", "n1:", "n1:x", "n1:65536"] {
             assert_eq!(Address::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_full_description_has_every_field_in_nifi_s_form() {
+        let mut node = NodeIdentifier::new(NodeId(1), Address::new("n1", 8443), Address::new("n1", 11443));
+        assert_eq!(
+            node.full_description(),
+            "NodeIdentifier[UUID=00000000-0000-0000-0000-000000000001, API Address = n1:8443, Cluster Socket Address = \
+             n1:11443, Load Balance Address = n1:6342, Site-to-Site Raw Address = n1:null, Site-to-Site HTTP Address = \
+             n1:null, Site-to-Site Secure = false, Node Identities = []]"
+        );
+        node.load_balance = Some(Address::new("b", 1));
+        let host = "s".into();
+        node.site_to_site = Some(SiteToSite { host, raw_port: Some(2), http_port: Some(3), secure: true });
+        let description = node.full_description();
+        assert!(
+            description.contains("Load Balance Address = b:1, Site-to-Site Raw Address = s:2, "),
+            "{description}"
+        );
+        assert!(
+            description.contains("Site-to-Site HTTP Address = s:3, Site-to-Site Secure = true"),
+            "{description}"
+        );
     }
 
     #[test]

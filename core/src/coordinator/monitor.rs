@@ -15,6 +15,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+// The texts of events are those of `AbstractHeartbeatMonitor`, word for word and space for space.
+
+/// H7a.
+const BEFORE_THE_REQUEST: &str =
+    "Received heartbeat but ignoring because it was reported before the node was last asked to reconnect.";
+
 impl Office {
     /// One tick, which was due at `due_at`.
     pub(super) fn tick(&mut self, desk: &mut Desk<'_>, due_at: Instant) {
@@ -64,7 +70,7 @@ impl Office {
         let Some(status) = known.cloned() else {
             let text = format!(
                 "Received heartbeat from unknown node {}. Removing heartbeat and requesting that node connect to cluster.",
-                heartbeat.node
+                heartbeat.node.full_description()
             );
             self.report(desk, heartbeat, Severity::Info, text);
             return self.request_connect(desk, &heartbeat.node, heartbeat.incarnation, None);
@@ -98,6 +104,10 @@ impl Office {
                 && status.incarnation == heartbeat.incarnation
         });
         let out = matches!(heartbeat.reported, Membership::Disconnected { .. } | Membership::Removed { .. });
+            let is_connecting = matches!(status.state, ConnectionState::Connecting { .. });
+            if is_connecting && !desk.config.rules.complete_by_attempt {
+                self.report(desk, heartbeat, Severity::Info, BEFORE_THE_REQUEST.into());
+            }
         if blocked && (out || self.orders.is_pending(heartbeat.node.id)) {
             return;
         }
@@ -121,8 +131,9 @@ impl Office {
         let same_attempt = heartbeat.reported.version() == attempt || !rules.complete_by_attempt;
         if !heartbeat.reported.is_connected() || !same_attempt {
             let text = format!(
-                "Received heartbeat from node that thinks it is not yet part of the cluster, though the Cluster \
-                 Coordinator thought it was (node claimed state was {}). Requesting that node reconnect to cluster.",
+                "Received heartbeat from node that thinks it is not yet part of the cluster,though the Cluster \
+                 Coordinator thought it was (node claimed state was {}). Marking as Disconnected and requesting that Node \
+                 reconnect to cluster",
                 heartbeat.reported.name()
             );
             self.report(desk, heartbeat, Severity::Warning, text);
@@ -168,8 +179,7 @@ impl Office {
             | Membership::Removed { .. } => false,
         };
         if !completes && !any_heartbeat_completes {
-            let text = "Received heartbeat but ignoring because it was reported before the node was last asked to reconnect.";
-            return self.report(desk, heartbeat, Severity::Info, text.into());
+            return self.report(desk, heartbeat, Severity::Info, BEFORE_THE_REQUEST.into());
         }
         // Nobody is connected before the cluster has a flow.
         if self.cluster_flow().is_none() {
@@ -220,7 +230,7 @@ impl Office {
             return self.node_reported(desk, &heartbeat.node, heartbeat.incarnation, &heartbeat.reported);
         }
         if heartbeat.reported.is_connected() {
-            let text = "Received heartbeat from node that is offloading or offloaded. Removing this heartbeat. Offloaded nodes \
+            let text = "Received heartbeat from node that is offloading or offloaded. Removing this heartbeat.  Offloaded nodes \
                         will only be reconnected to the cluster by an explicit connection request or restarting the node.";
             self.report(desk, heartbeat, Severity::Info, text.into());
         }

@@ -153,7 +153,10 @@ fn h2_one_live_process_has_one_entry() {
 #[test]
 fn h2_a_node_that_nobody_knows_is_asked_to_connect_whatever_it_says() {
     for reported in every_membership(ATTEMPT) {
-        let unknown = "INFO Received heartbeat from unknown node n2:8443. Removing heartbeat and requesting that node connect to cluster.";
+        let unknown = "INFO Received heartbeat from unknown node NodeIdentifier[UUID=00000000-0000-0000-0000-000000000002, API \
+                       Address = n2:8443, Cluster Socket Address = n2:11443, Load Balance Address = n2:6342, Site-to-Site Raw \
+                       Address = n2:null, Site-to-Site HTTP Address = n2:null, Site-to-Site Secure = false, Node Identities = \
+                       []]. Removing heartbeat and requesting that node connect to cluster.";
         check(None, reported, &[unknown, REQUESTING], &Ordered::Reconnect, "CONNECTING");
     }
 }
@@ -197,8 +200,9 @@ fn h3_a_connected_node_that_does_not_think_so_is_asked_to_reconnect() {
     ];
     for (reported, claimed) in reports {
         let warning = format!(
-            "WARNING Received heartbeat from node that thinks it is not yet part of the cluster, though the Cluster \
-             Coordinator thought it was (node claimed state was {claimed}). Requesting that node reconnect to cluster."
+            "WARNING Received heartbeat from node that thinks it is not yet part of the cluster,though the Cluster \
+             Coordinator thought it was (node claimed state was {claimed}). Marking as Disconnected and requesting that \
+             Node reconnect to cluster"
         );
         check(connected(), reported, &[&warning, REQUESTING], &Ordered::Reconnect, "CONNECTING");
     }
@@ -219,8 +223,20 @@ fn h3_a_connected_node_that_says_why_it_is_out_is_believed_about_this_attempt_on
 }
 
 #[test]
+fn a_missing_bundle_is_no_error_as_other_failed_loads_are() {
+    for (code, severity) in [
+        (DisconnectionCode::StartupFailure, "ERROR"),
+        (DisconnectionCode::MismatchedFlows, "ERROR"),
+        (DisconnectionCode::MissingBundle, "INFO"),
+    ] {
+        let words = format!("{severity} Node disconnected from cluster due to {code}");
+        check(connected(), out(code, ATTEMPT), &[&words], &Ordered::Nothing, "DISCONNECTED");
+    }
+}
+
+#[test]
 fn h4_an_offloaded_node_that_thinks_it_is_a_member_stays_offloaded() {
-    let words = "INFO Received heartbeat from node that is offloading or offloaded. Removing this heartbeat. \
+    let words = "INFO Received heartbeat from node that is offloading or offloaded. Removing this heartbeat.  \
                  Offloaded nodes will only be reconnected to the cluster by an explicit connection request or \
                  restarting the node.";
     for known in [ConnectionState::Offloading, ConnectionState::Offloaded] {
