@@ -156,6 +156,10 @@ impl Default for Rules {
     fn default() -> Self {
         Rules {
             members_register: true,
+    /// The coordinator records what becomes of its orders, not only its decisions: each attempt to ask a node back that
+    /// failed, each order to leave that was repeated, delivered or dropped. `NodeClusterCoordinator`, all versions since
+    /// 1.0.0; dropped ones since NIFI-10362, 1.18.0 (spec 3.3, 3.4).
+    pub orders_recorded: bool,
             coordinator_lookup: CoordinatorLookup::WellKnownZnode,
             leadership_check: LeadershipCheck::OwnZnode,
             leadership_cache: LEADERSHIP_CACHE,
@@ -216,6 +220,7 @@ impl Rules {
             forgive_own_pauses: false,
             exclusions_in_zookeeper: false,
             removal_leaves_tombstone: false,
+            orders_recorded: false,
             act_under_lease: false,
             qualified_candidates_only: true,
             hear_members_before_acting: false,
@@ -248,3 +253,4 @@ mod tests {
         }
     }
 }
+            orders_recorded: true,

@@ -325,6 +325,7 @@ impl Office {
             // The order is this term's, so that it is obeyed; the decision may be an earlier term's.
             self.sequence += 1;
             self.orders.issue(desk.now, &status.node, status.incarnation, self.decided(), order);
+            self.note_order(desk, &status.node, || format!("Disconnection requested due to {reason}"));
             self.send_due_orders(desk);
         }
     }
@@ -336,10 +337,13 @@ impl Office {
                 let reason: Arc<str> =
                     "Attempted to request that node reconnect to cluster but could not communicate with node"
                         .into();
-                let text = format!("Node disconnected from cluster due to {reason}");
+                let recorded = desk.config.rules.orders_recorded;
+                let what =
+                    if recorded { "Disconnection requested" } else { "Node disconnected from cluster" };
+                let text = format!("{what} due to {reason}");
                 let state =
                     ConnectionState::Disconnected { code: DisconnectionCode::UnableToCommunicate, reason };
-                let severity = Severity::of(&state);
+                let severity = if recorded { Severity::Info } else { Severity::of(&state) };
                 self.decide(desk, &order.node, order.incarnation, |_| state, severity, text);
             }
             OrderKind::Offload => {
@@ -352,8 +356,67 @@ impl Office {
         }
     }
 
-    pub(crate) fn acknowledged(&mut self, node: NodeId, version: Version) {
-        self.orders.acknowledged(node, version);
+    pub(crate) fn acknowledged(&mut self, desk: &mut Desk<'_>, node: NodeId, version: Version) {
+        let Some(order) = self.orders.acknowledged(node, version) else { return };
+        if let OrderKind::Disconnect { reason, .. } = &order.kind {
+            self.note_order(desk, &order.node, || format!("Node disconnected due to {reason}"));
+        }
+    }
+
+    // What `NodeClusterCoordinator` says of its orders beside its decisions, word for word.
+
+    /// Records what became of an order, where that is recorded.
+    pub(super) fn note_order(
+        &self,
+        desk: &mut Desk<'_>,
+        node: &Arc<NodeIdentifier>,
+        text: impl FnOnce() -> String,
+    ) {
+        if desk.config.rules.orders_recorded {
+            let (node, severity) = (Some(node.clone()), Severity::Info);
+            desk.effects.record(ClusterEvent::Reported { node, severity, text: text() });
+        }
+    }
+
+    /// An order was sent and not acknowledged. Here that is all that is known; NiFi names the exception, which is this one
+    /// when the node does not answer in time.
+    pub(super) fn note_failed_attempt(&self, desk: &mut Desk<'_>, order: &Order) {
+        match &order.kind {
+            OrderKind::Reconnect { .. } if desk.config.rules.orders_recorded => {
+                let text = format!(
+                    "Problem encountered issuing reconnection request to node {} due to: \
+                     org.apache.nifi.cluster.protocol.ProtocolException: Failed unmarshalling 'RECONNECTION_RESPONSE' protocol \
+                     message due to: java.net.SocketTimeoutException: Read timed out",
+                    order.node
+                );
+                // A bulletin, and nothing in the node's history.
+                let severity = Severity::Warning;
+                desk.effects.record(ClusterEvent::Reported { node: None, severity, text });
+            }
+            OrderKind::Reconnect { .. } | OrderKind::Disconnect { .. } | OrderKind::Offload => {}
+        }
+    }
+
+    /// An order to leave that was not acknowledged is moot: its node is let in again (NIFI-10362, 1.18.0).
+    pub(super) fn note_dropped(&self, desk: &mut Desk<'_>, order: &Order, state: &ConnectionState) {
+        let is_back = match state {
+            ConnectionState::Connecting { .. } | ConnectionState::Connected { .. } => true,
+            ConnectionState::Disconnecting
+            | ConnectionState::Disconnected { .. }
+            | ConnectionState::Offloading
+            | ConnectionState::Offloaded
+            | ConnectionState::Removed => false,
+        };
+        if is_back && matches!(order.kind, OrderKind::Disconnect { .. }) {
+            self.note_order(desk, &order.node, || {
+                format!(
+                    "State of Node {} has now transitioned from DISCONNECTED to {} so will no longer attempt to notify node \
+                     that it is disconnected.",
+                    order.node,
+                    state.name()
+                )
+            });
+        }
     }
 
     /// What a node says of itself: that it cannot load the flow, that it stops, that it is offloaded. What it says of

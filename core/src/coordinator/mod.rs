@@ -278,6 +278,9 @@ impl Office {
         while let Some(due) = self.orders.due(desk.now) {
             match due {
                 Due::Send(order) => {
+                    if order.is_repeated() {
+                        self.note_failed_attempt(desk, &order);
+                    }
                     let message = Message::Order {
                         version: order.version,
                         incarnation: order.incarnation,
@@ -285,7 +288,10 @@ impl Office {
                     };
                     desk.effects.send(&order.node.socket, message);
                 }
-                Due::GiveUp(order) => self.give_up(desk, order),
+                Due::GiveUp(order) => {
+                    self.note_failed_attempt(desk, &order);
+                    self.give_up(desk, order);
+                }
             }
         }
     }
@@ -568,7 +574,9 @@ impl Office {
         self.latest_run = self.latest_run.max(incarnation);
         let newest = Arc::make_mut(desk.table).merge(&after);
         assert!(newest, "a coordinator's new decision supersedes everything it knows");
-        self.orders.cancel(node.id);
+        if let Some(order) = self.orders.cancel(node.id) {
+            self.note_dropped(desk, &order, &after.state);
+        }
         self.changed_at.insert(node.id, desk.now);
         desk.effects.record(ClusterEvent::Transition { before, after: after.clone(), severity, text });
         if gathers {

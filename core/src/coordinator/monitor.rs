@@ -32,11 +32,38 @@ impl Office {
         }));
         for (heartbeat, received_at) in fresh.drain(..) {
             if !self.commits.contains_key(&heartbeat.node.id) {
+                let is_kept =
+                    !desk.config.rules.complete_by_attempt && desk.table.get(heartbeat.node.id).is_some();
                 self.judge(desk, &heartbeat, received_at);
+                if is_kept {
+                    self.keep_stale(desk, &heartbeat, received_at);
+                }
             }
         }
         self.fresh = fresh;
         self.expire_silent_nodes(desk);
+    }
+
+    /// In NiFi a heartbeat that has made the coordinator ask its node back keeps its slot (H3, H5a), and is judged again in
+    /// the next tick, unless there is a newer one: as one from before the request (H7a).
+    fn keep_stale(&mut self, desk: &Desk<'_>, heartbeat: &Heartbeat, received_at: Instant) {
+        let node = heartbeat.node.id;
+        let is_asked_back = desk.table.get(node).is_some_and(|status| match status.state {
+            ConnectionState::Connecting { .. } => true,
+            ConnectionState::Connected { .. }
+            | ConnectionState::Disconnecting
+            | ConnectionState::Disconnected { .. }
+            | ConnectionState::Offloading
+            | ConnectionState::Offloaded
+            | ConnectionState::Removed => false,
+        });
+        if is_asked_back
+            && received_at < desk.now
+            && self.changed_at.get(&node) == Some(&desk.now)
+            && let Some(stored) = self.heartbeats.get_mut(&node)
+        {
+            stored.fresh = true;
+        }
     }
 
     /// A tick that comes a whole interval late says that this process did not run, so it cannot have heard anybody:
@@ -77,6 +104,10 @@ impl Office {
         };
         let outdated = self.changed_at.get(&heartbeat.node.id).is_some_and(|changed| received_at < *changed);
         if outdated || heartbeat.incarnation != status.incarnation {
+            let is_connecting = matches!(status.state, ConnectionState::Connecting { .. });
+            if is_connecting && !desk.config.rules.complete_by_attempt {
+                self.report(desk, heartbeat, Severity::Info, BEFORE_THE_REQUEST.into());
+            }
             return;
         }
         match &status.state {
@@ -104,16 +135,15 @@ impl Office {
                 && status.incarnation == heartbeat.incarnation
         });
         let out = matches!(heartbeat.reported, Membership::Disconnected { .. } | Membership::Removed { .. });
-            let is_connecting = matches!(status.state, ConnectionState::Connecting { .. });
-            if is_connecting && !desk.config.rules.complete_by_attempt {
-                self.report(desk, heartbeat, Severity::Info, BEFORE_THE_REQUEST.into());
-            }
         if blocked && (out || self.orders.is_pending(heartbeat.node.id)) {
             return;
         }
         let text = String::from("Firewall blocked received heartbeat. Issuing disconnection request.");
         let code = DisconnectionCode::BlockedByFirewall;
         self.order_disconnect(desk, &heartbeat.node, heartbeat.incarnation, code, text);
+        self.note_order(desk, &heartbeat.node, || {
+            format!("Disconnection requested due to {}", code.description())
+        });
     }
 
     /// H3 and H8.

@@ -19,6 +19,13 @@ pub(crate) struct Order {
     next_at: Instant,
 }
 
+impl Order {
+    /// Whether it was sent before, and not acknowledged.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.attempts > 1
+    }
+}
+
 /// What is to be done about an order whose time has come.
 pub(crate) enum Due {
     Send(Order),
@@ -47,18 +54,17 @@ impl Orders {
         self.pending.insert(node.id, order);
     }
 
-    /// Nothing is asked of `node` any longer.
-    pub(crate) fn cancel(&mut self, node: NodeId) {
-        if let Some(order) = self.pending.remove(&node) {
-            self.times.remove(&(order.next_at, node));
-        }
+    /// Nothing is asked of `node` any longer. Gives the order that it has not acknowledged.
+    pub(crate) fn cancel(&mut self, node: NodeId) -> Option<Order> {
+        let order = self.pending.remove(&node)?;
+        self.times.remove(&(order.next_at, node));
+        Some(order)
     }
 
-    /// `node` has received the order of that decision.
-    pub(crate) fn acknowledged(&mut self, node: NodeId, version: Version) {
-        if self.pending.get(&node).is_some_and(|order| order.version == version) {
-            self.cancel(node);
-        }
+    /// `node` has received the order of that decision, which is given if it was not known yet.
+    pub(crate) fn acknowledged(&mut self, node: NodeId, version: Version) -> Option<Order> {
+        let is_it = self.pending.get(&node).is_some_and(|order| order.version == version);
+        if is_it { self.cancel(node) } else { None }
     }
 
     pub(crate) fn is_pending(&self, node: NodeId) -> bool {

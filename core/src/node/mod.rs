@@ -326,7 +326,7 @@ impl Node {
                 });
             }
             Message::Acknowledgement { node, version } => {
-                self.with_office(now, effects, |office, _| office.acknowledged(node, version));
+                self.with_office(now, effects, |office, desk| office.acknowledged(desk, node, version));
             }
             Message::ConnectionResponse { incarnation, ask, answer, .. } => {
                 self.answered(now, incarnation, ask, answer, effects);
