@@ -4,10 +4,12 @@ use crate::coordination::Paths;
 use crate::firewall::Firewall;
 use crate::flow_election::{FlowElection, FlowElectionError};
 use crate::identity::{Incarnation, NodeIdentifier};
+use crate::properties::{NifiDuration, key};
 use crate::rules::Rules;
 use crate::time::micros;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -27,6 +29,16 @@ pub const TOLD_AT_ONCE_UP_TO: usize = 64;
 
 /// For how long a coordinator of so many nodes gathers changes before it tells them.
 pub const CHANGES_GATHERED_FOR: Duration = Duration::from_millis(100);
+
+/// How often a node's report of itself is sent where that is repeated, and how far apart (NIFI-8433, 1.14.0; spec 1.9).
+pub const REPORT_ATTEMPTS: u32 = 5;
+
+/// See [`REPORT_ATTEMPTS`].
+pub const REPORT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a report that waits for a coordinator looks for one (`NodeClusterCoordinator.waitForElectedClusterCoordinator`;
+/// spec 3.6).
+pub const COORDINATOR_POLL: Duration = Duration::from_millis(100);
 
 /// How long the coordinator waits for an order's acknowledgement before it sends it again (spec 1.9).
 pub const ORDER_PAUSE: Duration = Duration::from_secs(5);
@@ -71,6 +83,11 @@ pub enum ConfigError {
     ZeroInterval,
     /// No missing heartbeat is allowed at all.
     ZeroMissable,
+    /// Heartbeats are sent at whole seconds, and the interval is less than one.
+    NoHeartbeatPeriod {
+        /// The interval.
+        interval: Duration,
+    },
     /// Interval × missable is more than a clock can tell.
     WindowTooLong,
     /// The flow election cannot be held.
@@ -82,6 +99,13 @@ impl fmt::Display for ConfigError {
         match self {
             ConfigError::ZeroInterval => f.write_str("heartbeat interval: expected more than 0"),
             ConfigError::ZeroMissable => f.write_str("missable heartbeats: expected at least 1"),
+            ConfigError::NoHeartbeatPeriod { interval } => write!(
+                f,
+                "{} = {}: NiFi cuts the period of sending to whole seconds, and a node whose period is 0 does not start; \
+                 expected at least 1 sec under these rules",
+                key::HEARTBEAT_INTERVAL,
+                NifiDuration(*interval)
+            ),
             ConfigError::WindowTooLong => {
                 f.write_str("heartbeat interval × missable heartbeats: expected less than 100 years")
             }
@@ -92,7 +116,63 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
+/// What in a configuration is probably not what was meant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ConfigWarning {
+    /// Heartbeats are sent more often than the interval says.
+    HeartbeatPeriodCut {
+        /// What the interval says; the monitor keeps to it.
+        interval: Duration,
+        /// How often heartbeats are sent.
+        period: Duration,
+    },
+}
+
+impl ConfigWarning {
+    /// The property that it is about.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            ConfigWarning::HeartbeatPeriodCut { .. } => key::HEARTBEAT_INTERVAL,
+        }
+    }
+}
+
+impl fmt::Display for ConfigWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigWarning::HeartbeatPeriodCut { interval, period } => write!(
+                f,
+                "{} = {}: NiFi cuts the period of sending to whole seconds, so heartbeats are sent every {}; the monitor keeps \
+                 the interval",
+                self.key(),
+                NifiDuration(*interval),
+                NifiDuration(*period)
+            ),
+        }
+    }
+}
+
 impl NodeConfig {
+    /// How much time lies between two heartbeats of a node: the interval, cut to whole seconds where the rules say so
+    /// (`FormatUtils.getTimeDuration` with seconds; spec 1.8, 4.7).
+    #[must_use]
+    pub fn heartbeat_period(&self) -> Duration {
+        if self.rules.heartbeat_in_whole_seconds {
+            Duration::from_secs(self.heartbeat_interval.as_secs())
+        } else {
+            self.heartbeat_interval
+        }
+    }
+
+    /// What is probably not what was meant.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<ConfigWarning> {
+        let (interval, period) = (self.heartbeat_interval, self.heartbeat_period());
+        let cut = (period != interval).then_some(ConfigWarning::HeartbeatPeriodCut { interval, period });
+        cut.into_iter().collect()
+    }
+
     /// How long a node may be silent before it is put out: interval × missable. 40 s in NiFi's shipped file.
     #[must_use]
     pub fn window(&self) -> Duration {
@@ -125,6 +205,9 @@ impl NodeConfig {
         const HUNDRED_YEARS_MICROS: u64 = 100 * 365 * 24 * 3600 * 1_000_000;
         if self.heartbeat_interval < Duration::from_micros(1) {
             return Err(ConfigError::ZeroInterval);
+        }
+        if self.heartbeat_period().is_zero() {
+            return Err(ConfigError::NoHeartbeatPeriod { interval: self.heartbeat_interval });
         }
         if self.heartbeat_missable_max == 0 {
             return Err(ConfigError::ZeroMissable);

@@ -56,6 +56,8 @@ pub enum DifferingFlow {
 pub enum Uninheritable {
     /// Its own flow differs, and the rule is not to join then.
     Differs,
+    /// The cluster's flow is empty, its own is not.
+    ClusterFlowEmpty,
     /// This queue holds data and is not in the cluster's flow.
     WouldLoseData(Arc<str>),
 }
@@ -64,6 +66,10 @@ impl fmt::Display for Uninheritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Uninheritable::Differs => f.write_str("local flow is different than cluster flow"),
+            // `VersionedFlowSynchronizer.sync`.
+            Uninheritable::ClusterFlowEmpty => {
+                f.write_str("Proposed configuration is empty, but the controller contains a data flow.")
+            }
             Uninheritable::WouldLoseData(queue) => {
                 write!(f, "connection {queue} holds data and is not in the cluster flow")
             }

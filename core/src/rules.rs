@@ -50,6 +50,17 @@ pub enum LeadershipCheck {
     NameRead,
 }
 
+/// When a node takes an empty cluster flow in the place of its own flow, which is not empty. Of no meaning under
+/// [`DifferingFlow::Refuse`], which refuses every flow that differs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum EmptyClusterFlow {
+    /// Never: MISMATCHED_FLOWS.
+    Refuse,
+    /// At the first load of a process, because the flow on disk is not loaded before the comparison (NIFI-13803,
+    /// 2.0.0). A node that runs its flow refuses.
+    ReplaceAtStart,
+}
+
 /// What becomes of the parents of the election's znodes when the last candidate has left.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ElectionParents {
@@ -89,12 +100,34 @@ pub struct Rules {
     pub election_parents: ElectionParents,
     /// What a node does whose own flow differs from the cluster's. NiFi changed its mind in 1.12 (NIFI-6849).
     pub differing_flow: DifferingFlow,
+    /// What a node does whose own flow is not empty when the cluster's flow is. `VersionedFlowSynchronizer` compares with
+    /// the flow in memory: NiFi 1.x loads the flow on disk before it connects, 2.x does not (spec 4.5).
+    pub empty_cluster_flow: EmptyClusterFlow,
     /// A heartbeat from a node put out with one of these codes makes the coordinator ask it back. NiFi 1.0 to 1.28:
     /// the default set; since 2.0.0-M1 four more (NIFI-12221), with which a node that never fits asks for ever.
     pub auto_reconnect: CodeSet,
     /// A node that is out keeps heartbeating, so that its view stays right and it can be asked back. In NiFi it falls
     /// silent, and nothing but a person or a restart brings it back (spec L4, L6).
     pub disconnected_nodes_heartbeat: bool,
+    /// A node that loads the cluster's flow heartbeats meanwhile. In NiFi it is silent: `StandardFlowService` starts the
+    /// heartbeats of a start, and resumes those of a reconnection, after the load (spec 4.3, 4.4). With
+    /// `connecting_expires` off, a node that dies or hangs in the load is CONNECTING for ever (L3).
+    pub loading_nodes_heartbeat: bool,
+    /// The period of sending is the interval cut to whole seconds: `FlowController` reads it with
+    /// `FormatUtils.getTimeDuration` in seconds, the monitor in milliseconds. A period of 0 is refused when a node is
+    /// configured: `ScheduledThreadPoolExecutor.scheduleWithFixedDelay` throws `IllegalArgumentException` for a delay
+    /// that is not above 0, in `FlowController.startHeartbeating`, and the process does not start (all versions).
+    pub heartbeat_in_whole_seconds: bool,
+    /// How long a node waits that wants to join and finds that no node coordinates. NiFi: 1 s, after
+    /// `NoClusterCoordinatorException` (`StandardFlowService.connect`, all versions since 1.0.0). Of no meaning where a
+    /// watch tells of a coordinator ([`CoordinatorLookup::WellKnownZnode`]).
+    pub pause_without_coordinator: Duration,
+    /// What a node reports of itself (OFFLOADED, a failed load) is sent up to [`REPORT_ATTEMPTS`] times, and OFFLOADED waits
+    /// for a coordinator (`NodeClusterCoordinator.updateNodeStatus`; repeated since NIFI-8433, 1.14.0). Off: once, to
+    /// the coordinator that is known; the heartbeats of a node that is out say the rest.
+    ///
+    /// [`REPORT_ATTEMPTS`]: crate::config::REPORT_ATTEMPTS
+    pub reports_repeated: bool,
     /// What a coordinator of an earlier term says has no effect on a node that has heard a later one. NiFi's messages
     /// carry no term; breaks S2.
     pub fence_stale_epochs: bool,
@@ -124,6 +157,10 @@ pub struct Rules {
     /// out; a coordinator without that flow holds no new vote while a recorded holder may be alive. NiFi keeps the vote in
     /// the memory of one process (NIFI-1966, 1.1.0 on), so the next coordinator may elect another flow; breaks S10.
     pub elected_flow_recorded: bool,
+    /// The coordinator records what becomes of its orders, not only its decisions: each attempt to ask a node back that
+    /// failed, each order to leave that was repeated, delivered or dropped. `NodeClusterCoordinator`, all versions since
+    /// 1.0.0; dropped ones since NIFI-10362, 1.18.0 (spec 3.3, 3.4).
+    pub orders_recorded: bool,
     /// A node says when it stops (NODE_SHUTDOWN), and when it cannot load the flow. NiFi does since NIFI-1897; without
     /// it a clean stop is noticed only as silence (bugs A13, C16).
     pub announce_failures: bool,
@@ -149,6 +186,9 @@ pub const AUTO_RECONNECT_2_X: CodeSet = CodeSet::of(&[
     DisconnectionCode::FailedToServiceRequest,
 ]);
 
+/// How long NiFi's nodes sleep before they look for a coordinator again (`StandardFlowService.connect`).
+pub const PAUSE_WITHOUT_COORDINATOR: Duration = Duration::from_secs(1);
+
 /// NiFi's `MAX_CACHE_MILLIS` (NIFI-6589, 1.10.0).
 pub const LEADERSHIP_CACHE: Duration = Duration::from_secs(5);
 
@@ -156,10 +196,6 @@ impl Default for Rules {
     fn default() -> Self {
         Rules {
             members_register: true,
-    /// The coordinator records what becomes of its orders, not only its decisions: each attempt to ask a node back that
-    /// failed, each order to leave that was repeated, delivered or dropped. `NodeClusterCoordinator`, all versions since
-    /// 1.0.0; dropped ones since NIFI-10362, 1.18.0 (spec 3.3, 3.4).
-    pub orders_recorded: bool,
             coordinator_lookup: CoordinatorLookup::WellKnownZnode,
             leadership_check: LeadershipCheck::OwnZnode,
             leadership_cache: LEADERSHIP_CACHE,
@@ -168,8 +204,13 @@ impl Default for Rules {
             sweep_own_orphans: true,
             election_parents: ElectionParents::Persistent,
             differing_flow: DifferingFlow::Refuse,
+            empty_cluster_flow: EmptyClusterFlow::Refuse,
             auto_reconnect: AUTO_RECONNECT_1_X,
             disconnected_nodes_heartbeat: true,
+            loading_nodes_heartbeat: true,
+            heartbeat_in_whole_seconds: false,
+            pause_without_coordinator: PAUSE_WITHOUT_COORDINATOR,
+            reports_repeated: false,
             fence_stale_epochs: true,
             complete_by_attempt: true,
             connecting_expires: true,
@@ -180,6 +221,7 @@ impl Default for Rules {
             qualified_candidates_only: true,
             hear_members_before_acting: true,
             elected_flow_recorded: true,
+            orders_recorded: false,
             announce_failures: true,
         }
     }
@@ -195,13 +237,13 @@ impl Rules {
     pub fn named(name: &str) -> Option<Rules> {
         match name {
             "default" => Some(Rules::default()),
-            "1.28" => Some(Rules::nifi(AUTO_RECONNECT_1_X)),
-            "2.x" => Some(Rules::nifi(AUTO_RECONNECT_2_X)),
+            "1.28" => Some(Rules::nifi(AUTO_RECONNECT_1_X, EmptyClusterFlow::Refuse)),
+            "2.x" => Some(Rules::nifi(AUTO_RECONNECT_2_X, EmptyClusterFlow::ReplaceAtStart)),
             _ => None,
         }
     }
 
-    fn nifi(auto_reconnect: CodeSet) -> Rules {
+    fn nifi(auto_reconnect: CodeSet, empty_cluster_flow: EmptyClusterFlow) -> Rules {
         Rules {
             members_register: false,
             coordinator_lookup: CoordinatorLookup::ElectionZnode,
@@ -212,19 +254,24 @@ impl Rules {
             sweep_own_orphans: false,
             election_parents: ElectionParents::Container,
             differing_flow: DifferingFlow::BackUpAndInherit,
+            empty_cluster_flow,
             auto_reconnect,
             disconnected_nodes_heartbeat: false,
+            loading_nodes_heartbeat: false,
+            heartbeat_in_whole_seconds: true,
+            pause_without_coordinator: PAUSE_WITHOUT_COORDINATOR,
+            reports_repeated: true,
             fence_stale_epochs: false,
             complete_by_attempt: false,
             connecting_expires: false,
             forgive_own_pauses: false,
             exclusions_in_zookeeper: false,
             removal_leaves_tombstone: false,
-            orders_recorded: false,
             act_under_lease: false,
             qualified_candidates_only: true,
             hear_members_before_acting: false,
             elected_flow_recorded: false,
+            orders_recorded: true,
             announce_failures: true,
         }
     }
@@ -253,4 +300,3 @@ mod tests {
         }
     }
 }
-            orders_recorded: true,

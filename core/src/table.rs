@@ -54,11 +54,6 @@ impl StatusTable {
         newer
     }
 
-    /// Replaces what is known, whatever its version. Only for the rules under which versions are not compared.
-    pub fn force(&mut self, status: &Arc<NodeStatus>) {
-        self.entries.put(status);
-    }
-
     /// Forgets `node`. Only for the rule under which removal leaves no tombstone.
     pub fn forget(&mut self, node: NodeId) {
         self.entries.remove(node);

@@ -6,7 +6,7 @@ use super::{ClusterFlow, Desk, Office};
 use crate::event::Resignation;
 use crate::identity::Address;
 use crate::message::{Heartbeat, Message, Passage};
-use crate::status::NodeStatus;
+use crate::status::{ConnectionState, NodeStatus};
 use crate::table::StatusTable;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -75,10 +75,20 @@ impl Office {
             let passage = Passage { from: Vec::from([theirs.clone()]), to: self.give_table(desk) };
             return (differences, Some(Box::new(passage)));
         }
-        for status in &news {
+        // Without tombstones, not to be known is to be removed: the sender is told so, and nothing is taken from it
+        // (`ClusterProtocolHeartbeatMonitor`; spec 2.7). The monitor asks it to connect.
+        let forgets = !desk.config.rules.removal_leaves_tombstone;
+        let (unknown, known): (Vec<_>, Vec<_>) =
+            news.into_iter().partition(|status| forgets && desk.table.get(status.node.id).is_none());
+        for status in &known {
             self.adopt(desk, status);
         }
-        (desk.table.newer_than(theirs), None)
+        if unknown.iter().any(|status| status.version.epoch > self.epoch) {
+            self.leaving = Some(Resignation::Deposed);
+        }
+        let mut differences = desk.table.newer_than(theirs);
+        differences.extend(unknown.iter().map(|status| removed(status)));
+        (differences, None)
     }
 
     fn answer(
@@ -115,4 +125,9 @@ impl Office {
             self.leaving = Some(Resignation::NotQualified);
         }
     }
+}
+
+/// What a sender is told of a node that is not known here: as old as what the sender knows, so that it undoes nothing newer.
+fn removed(status: &NodeStatus) -> Arc<NodeStatus> {
+    Arc::new(NodeStatus { state: ConnectionState::Removed, ..status.clone() })
 }

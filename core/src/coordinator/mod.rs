@@ -579,15 +579,19 @@ impl Office {
         }
         self.changed_at.insert(node.id, desk.now);
         desk.effects.record(ClusterEvent::Transition { before, after: after.clone(), severity, text });
-        if gathers {
+        let forgets = !desk.config.rules.removal_leaves_tombstone && after.state == ConnectionState::Removed;
+        if forgets {
+            // Forgotten before the others are told, so the node itself is not told (NIFI-9893, 1.17.0; spec 3.5).
+            self.announcements.table_changed();
+            Arc::make_mut(desk.table).forget(node.id);
+        }
+        if gathers && forgets {
+            self.announcements.gather(desk.now, after);
+        } else if gathers {
             self.tell_later(desk, &after);
         } else {
             self.announcements.table_changed();
             self.broadcast(desk, &after);
-        }
-        if !desk.config.rules.removal_leaves_tombstone && after.state == ConnectionState::Removed {
-            self.announcements.table_changed();
-            Arc::make_mut(desk.table).forget(node.id);
         }
         version
     }

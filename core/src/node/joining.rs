@@ -5,11 +5,12 @@ use super::{Errands, LoadFailure, Node};
 use crate::config::{TRY_LATER, TRY_LATER_MAX};
 use crate::effect::{Durable, Effect, Effects};
 use crate::event::ClusterEvent;
-use crate::flow::{DataFlow, inherit};
+use crate::flow::{DataFlow, Uninheritable, inherit};
 use crate::identity::{Address, Incarnation};
 use crate::message::{
     ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind, Passage, StatusChanges,
 };
+use crate::rules::EmptyClusterFlow;
 use crate::status::{ConnectionState, DisconnectionCode, Epoch, NodeStatus, Version};
 use crate::table::StatusTable;
 use crate::time::Instant;
@@ -33,7 +34,8 @@ impl Node {
     fn send_question(&mut self, now: Instant, effects: &mut Effects) {
         let Some((epoch, address)) = self.finder.view().known() else {
             // Where nothing tells of a coordinator, it is looked up again.
-            self.ask_at = self.finder.looks_each_time().then(|| now + TRY_LATER);
+            let pause = self.config.rules.pause_without_coordinator;
+            self.ask_at = self.finder.looks_each_time().then(|| now + pause);
             return;
         };
         self.asks += 1;
@@ -52,6 +54,9 @@ impl Node {
     pub(super) fn run_errands(&mut self, now: Instant, errands: Errands, effects: &mut Effects) {
         if errands.ask && self.membership == Membership::Joining {
             self.send_question(now, effects);
+        }
+        if errands.report {
+            self.send_report(now, effects);
         }
         if errands.heartbeat && self.heartbeat_at.is_some() {
             self.send_heartbeat(effects);
@@ -135,13 +140,14 @@ impl Node {
     pub(super) fn offload_finished(&mut self, now: Instant, version: Version, effects: &mut Effects) {
         if self.membership == (Membership::Offloading { version }) {
             self.change_membership(now, Membership::Offloaded { version }, effects);
-            self.report(effects);
+            self.report(now, effects);
         }
     }
 
     /// Takes the cluster's flow over under `attempt`, if it fits; loads it, unless it is loaded already.
     fn take_over(&mut self, now: Instant, attempt: Version, flow: &Arc<DataFlow>, effects: &mut Effects) {
-        if let Err(why) = inherit(&self.flow, &self.config.queued, flow, self.config.rules.differing_flow) {
+        let allowed = inherit(&self.flow, &self.config.queued, flow, self.config.rules.differing_flow);
+        if let Err(why) = allowed.and_then(|()| self.keep_from_empty(flow)) {
             let code = DisconnectionCode::MismatchedFlows;
             self.fail(now, attempt, code, why.to_string().as_str(), effects);
         } else if self.inherited && self.flow.fingerprint == flow.fingerprint {
@@ -152,6 +158,19 @@ impl Node {
             self.loading = Some(flow.clone());
             self.change_membership(now, Membership::Loading { attempt }, effects);
             effects.push(Effect::LoadFlow { attempt, flow: flow.clone() });
+        }
+    }
+
+    /// An empty cluster flow does not replace a flow with components, as far as this process knows of one.
+    fn keep_from_empty(&self, flow: &DataFlow) -> Result<(), Uninheritable> {
+        let in_memory = match self.config.rules.empty_cluster_flow {
+            EmptyClusterFlow::Refuse => true,
+            EmptyClusterFlow::ReplaceAtStart => self.has_loaded,
+        };
+        if flow.empty && !self.flow.empty && in_memory {
+            Err(Uninheritable::ClusterFlowEmpty)
+        } else {
+            Ok(())
         }
     }
 
@@ -173,6 +192,7 @@ impl Node {
                 let durable = Durable { id: self.config.node.id, flow: self.flow.clone() };
                 effects.push(Effect::Persist(durable));
                 self.inherited = true;
+                self.has_loaded = true;
                 self.change_membership(now, Membership::Connected { attempt }, effects);
             }
             Err(LoadFailure::MissingBundle) => {
@@ -198,16 +218,7 @@ impl Node {
         let reason = reason.into();
         self.change_membership(now, Membership::Disconnected { code, reason, version: attempt }, effects);
         if self.config.rules.announce_failures {
-            self.report(effects);
-        }
-    }
-
-    /// Tells the coordinator at once what the next heartbeat would say.
-    fn report(&self, effects: &mut Effects) {
-        if let Some((epoch, address)) = self.finder.view().known() {
-            let (node, incarnation) = (self.config.node.clone(), self.config.incarnation);
-            let reported = self.membership.clone();
-            effects.send(address, Message::NodeReport { epoch, node, incarnation, reported });
+            self.report(now, effects);
         }
     }
 
@@ -216,13 +227,13 @@ impl Node {
         if !self.is_believable(status) {
             return;
         }
-        if !self.config.rules.fence_stale_epochs {
-            Arc::make_mut(&mut self.table).force(status);
-        } else if self.table.get(status.node.id).is_none_or(|known| status.supersedes(known)) {
-            Arc::make_mut(&mut self.table).merge(status);
-        }
-        if status.state == ConnectionState::Removed && !self.config.rules.removal_leaves_tombstone {
-            Arc::make_mut(&mut self.table).forget(status.node.id);
+        // What is older than what is known changes nothing (NIFI-8433, 1.14.0; R3 of spec 3.6).
+        if self.table.get(status.node.id).is_none_or(|known| status.supersedes(known)) {
+            let table = Arc::make_mut(&mut self.table);
+            match status.state == ConnectionState::Removed && !self.config.rules.removal_leaves_tombstone {
+                true => table.forget(status.node.id),
+                false => _ = table.merge(status),
+            }
         }
         self.own_status_told(now, status, effects);
     }
@@ -361,6 +372,8 @@ impl Node {
             ConnectionState::Offloaded => {
                 self.change_membership(now, Membership::Offloaded { version: status.version }, effects);
             }
+            // It means "not known": the next heartbeat is that of an unknown node, which is asked to connect (spec 2.6, H2).
+            ConnectionState::Removed if !self.config.rules.removal_leaves_tombstone => {}
             ConnectionState::Removed => {
                 self.change_membership(now, Membership::Removed { version: status.version }, effects);
                 self.unregister(effects);
@@ -377,6 +390,7 @@ impl Node {
         let before = core::mem::replace(&mut self.membership, membership);
         let after = self.membership.clone();
         self.told_to_wait = false;
+        self.report = None;
         self.ask_at = match after {
             Membership::Joining => Some(now),
             Membership::Loading { .. }
@@ -395,7 +409,8 @@ impl Node {
     /// Whether a node that is what this one is sends heartbeats.
     fn heartbeats_now(&self) -> bool {
         match self.membership {
-            Membership::Loading { .. } | Membership::Connected { .. } => true,
+            Membership::Connected { .. } => true,
+            Membership::Loading { .. } => self.config.rules.loading_nodes_heartbeat,
             Membership::Joining | Membership::Removed { .. } => false,
             Membership::Disconnected { .. }
             | Membership::Offloading { .. }
@@ -405,7 +420,7 @@ impl Node {
 
     /// Sends a heartbeat to the coordinator, if one is known; a missed one is lost.
     pub(super) fn heartbeat(&mut self, now: Instant, effects: &mut Effects) {
-        self.heartbeat_at = Some(now + self.config.heartbeat_interval);
+        self.heartbeat_at = Some(now + self.config.heartbeat_period());
         if self.finder.looks_each_time() {
             self.errands.heartbeat = true;
             self.look_for_coordinator(effects);

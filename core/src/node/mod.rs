@@ -2,6 +2,7 @@
 
 mod joining;
 pub(crate) mod operations;
+mod reporting;
 mod requests;
 mod roles;
 mod zookeeper;
@@ -27,6 +28,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use operations::Operations;
+use reporting::Report;
 use serde::{Deserialize, Serialize};
 
 /// Why a flow could not be loaded.
@@ -82,6 +84,8 @@ pub enum Timer {
     Heartbeat,
     /// When to ask the coordinator again to be let in.
     Ask,
+    /// When to repeat what this node has reported of itself.
+    Report,
     /// When the coordinator has something to do: a tick of its monitor, the end of the vote, an order to repeat.
     Office,
     /// When ZooKeeper may have given this node's session up.
@@ -99,6 +103,7 @@ pub enum Timer {
 struct Errands {
     heartbeat: bool,
     ask: bool,
+    report: bool,
 }
 
 /// One NiFi node. Same inputs, same effects.
@@ -125,6 +130,8 @@ pub struct Node {
     lease_until: Instant,
     heartbeat_at: Option<Instant>,
     ask_at: Option<Instant>,
+    /// What this node is, as far as the coordinator was not told yet.
+    report: Option<Report>,
     /// A node that made room for a better candidate does not stand again before.
     stands_again_at: Instant,
     /// Requests passed on to the coordinator, and until when an answer is awaited.
@@ -162,6 +169,8 @@ pub struct Node {
     asks: u64,
     /// What the coordinator said last when it asked this node to wait; said once.
     told_to_wait: bool,
+    /// Whether this process has loaded a flow: before, the flow on disk is not in memory.
+    has_loaded: bool,
 }
 
 impl Node {
@@ -211,7 +220,9 @@ impl Node {
             handed_out: None,
             asks: 0,
             ask_at: None,
+            report: None,
             told_to_wait: false,
+            has_loaded: false,
             heartbeats: 0,
             last_heartbeats: [None, None],
             heartbeat_at: None,
@@ -257,6 +268,9 @@ impl Node {
         if self.ask_at.is_some_and(|at| at <= now) {
             self.ask(now, effects);
         }
+        if self.report.is_some_and(|report| report.due_at <= now) {
+            self.repeat_report(now, effects);
+        }
         if self.heartbeat_at.is_some_and(|at| at <= now) {
             self.heartbeat(now, effects);
         }
@@ -286,6 +300,7 @@ impl Node {
         let timers = [
             (self.heartbeat_at, Timer::Heartbeat),
             (self.ask_at, Timer::Ask),
+            (self.report.map(|report| report.due_at), Timer::Report),
             (office, Timer::Office),
             (lease, Timer::Lease),
             (self.forwarded.values().min().copied(), Timer::Request),

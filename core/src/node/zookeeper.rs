@@ -2,6 +2,7 @@
 
 use super::operations::Purpose;
 use super::{Errands, Node};
+use crate::config::TRY_LATER;
 use crate::coordination::{
     CoordinationError, CoordinationEvent, CreateMode, Operation, OperationId, Outcome, WatchKind,
 };
@@ -39,7 +40,11 @@ impl Node {
             self.operations.perform(effects, Purpose::Discovery(step), operation);
         }
         self.look_for_coordinator(effects);
-        self.errands.ask |= self.finder.looks_each_time() && self.membership == Membership::Joining;
+        if self.finder.looks_each_time() && self.membership == Membership::Joining {
+            self.errands.ask = true;
+            // Should the answer be lost, it is asked again.
+            self.ask_at = Some(now + TRY_LATER);
+        }
         let wishes = [self.coordinator_candidate.session_opened(), self.primary_candidate.session_opened()];
         self.grant(wishes, effects);
         self.settle(now, effects);
@@ -212,6 +217,8 @@ impl Node {
                 let errands = core::mem::take(&mut self.errands);
                 if matches!(result, Ok(_) | Err(CoordinationError::NoNode)) {
                     self.run_errands(now, errands, effects);
+                } else if errands.report {
+                    self.report_unsent(now);
                 }
             }
             discovery::Step::Read

@@ -8,6 +8,7 @@ mod harness;
 mod joining;
 mod leading;
 mod monitor;
+mod nifi;
 mod office;
 mod reachable;
 mod reading;

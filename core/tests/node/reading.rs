@@ -35,6 +35,17 @@ pub(crate) fn told(effects: &[Effect], id: u128) -> Vec<String> {
     told.collect()
 }
 
+/// What an operator reads about all nodes and about the cluster, as "SEVERITY text".
+pub(crate) fn said(effects: &[Effect]) -> Vec<String> {
+    let said = effects.iter().filter_map(|effect| match effect {
+        Effect::Record(
+            ClusterEvent::Transition { severity, text, .. } | ClusterEvent::Reported { severity, text, .. },
+        ) => Some(format!("{} {text}", severity.name())),
+        _ => None,
+    });
+    said.collect()
+}
+
 pub(crate) fn records(effects: &[Effect]) -> Vec<ClusterEvent> {
     let records = effects.iter().filter_map(|effect| match effect {
         Effect::Record(event) => Some(event.clone()),
