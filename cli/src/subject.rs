@@ -6,6 +6,7 @@ use crate::files::{KNOWN, TextFile, named_firewall, read_scenario, talk_about_no
 use crate::replay::Replay;
 use crate::world::World;
 use std::path::Path;
+use zeromaster_core::properties::NifiProperties;
 use zeromaster_sim::draw::draw;
 use zeromaster_sim::plan::show_duration;
 use zeromaster_sim::scenario::Scenario;
@@ -153,6 +154,9 @@ impl Draft {
     fn finish(mut self, replay: Replay) -> Result<Subject, Complaint> {
         let text = self.properties.as_ref().map(|file| file.text.as_str());
         let setup = Setup::new(&self.scenario, text).map_err(|error| self.located(&error))?;
+        for warning in &setup.warnings {
+            eprintln!("{}{warning}", self.place_of(warning.key()));
+        }
         for warning in &setup.firewall_warnings {
             match self.firewall.as_ref().or(self.file.as_ref()) {
                 Some(file) if self.firewall.is_some() => eprintln!("{}: {warning}", file.path.display()),
@@ -166,6 +170,21 @@ impl Draft {
             self.scenario.properties = Some(path.to_string_lossy().into_owned());
         }
         Ok(Subject { scenario: self.scenario, setup, replay })
+    }
+
+    /// Where the value of `key` stands, as the beginning of a message; nothing when it stands in no file.
+    fn place_of(&self, key: &str) -> String {
+        match (&self.file, &self.properties) {
+            (Some(file), _) if self.scenario.nifi.contains_key(key) => match file.line_of(key) {
+                Some(line) => format!("{}: line {line}: cluster.nifi: ", file.path.display()),
+                None => format!("{}: cluster.nifi: ", file.path.display()),
+            },
+            (_, Some(properties)) => match NifiProperties::parse(&properties.text).line(key) {
+                Some(line) => format!("{}: line {line}: ", properties.path.display()),
+                None => format!("{}: ", properties.path.display()),
+            },
+            (Some(_) | None, None) => String::new(),
+        }
     }
 
     /// The error with the file, and as far as is known the line, that it comes from.

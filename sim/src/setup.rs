@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
-use zeromaster_core::config::{ConfigError, NodeConfig};
+use zeromaster_core::config::{ConfigError, ConfigWarning, NodeConfig};
 use zeromaster_core::coordination::Paths;
 use zeromaster_core::firewall::{Firewall, FirewallWarning};
 use zeromaster_core::flow::DataFlow;
@@ -61,6 +61,8 @@ pub struct Setup {
     pub connect_timeout: Duration,
     /// What in the firewall file could not be used.
     pub firewall_warnings: Vec<FirewallWarning>,
+    /// What in the properties is probably not what was meant.
+    pub warnings: Vec<ConfigWarning>,
 }
 
 impl Setup {
@@ -112,7 +114,8 @@ impl Setup {
         template.check().map_err(SetupError::Config)?;
         let session_timeout = cluster.zookeeper.session_timeout;
         let connect_timeout = cluster.zookeeper.connect_timeout;
-        Ok(Setup { template, session_timeout, connect_timeout, firewall_warnings })
+        let warnings = template.warnings();
+        Ok(Setup { template, session_timeout, connect_timeout, firewall_warnings, warnings })
     }
 
     /// What every node has in common.
