@@ -4,13 +4,15 @@ use super::by_node::ById;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
 use crate::plan::NodeNumber;
 use crate::words::name;
+use crate::world::process::Machine;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::{Incarnation, NodeId};
 use zeromaster_core::leadership::Role;
-use zeromaster_core::status::{ConnectionState, DisconnectionCode, Epoch};
+use zeromaster_core::message::Membership;
+use zeromaster_core::status::{ConnectionState, DisconnectionCode, Epoch, NodeStatus};
 use zeromaster_core::time::Instant;
 
 /// What a coordinator has heard in its present term, kept beside it and independent of it.
@@ -202,7 +204,8 @@ impl Property for SilenceDetectedInTime {
 
     fn promise(&self) -> &'static str {
         "A node that is silent for interval × missable and two intervals more is neither CONNECTED nor CONNECTING for \
-         a coordinator that has held office for so long (spec I1, I5, L2, L3)."
+         a coordinator that has held office for so long (spec I1, I5, L2, L3); but for one that \
+         loads the flow under the rule that it is silent meanwhile."
     }
 
     fn interest(&self) -> Interest {
@@ -226,7 +229,7 @@ impl Property for SilenceDetectedInTime {
     /// Looks at every coordinator's table, once in an interval.
     fn looked(&mut self, cluster: &Cluster<'_>) -> Option<Finding> {
         let interval = cluster.common.heartbeat_interval;
-        for (number, term) in &self.terms.of {
+        for (number, term) in &mut self.terms.of {
             let Some(machine) = cluster.machine(*number) else { continue };
             let Some(running) = machine.awake() else { continue };
             let local = machine.local(cluster.now);
@@ -249,7 +252,10 @@ impl Property for SilenceDetectedInTime {
                     continue;
                 }
                 let silent = local.since(heard).saturating_sub(term.away_since(heard, interval, false));
-                if silent > allowed {
+                if silent > allowed && loads_in_silence(cluster, status) {
+                    // Its silence counts from when it is seen to have loaded.
+                    term.heard.get_or_default(status.node.id).changed = local;
+                } else if silent > allowed {
                     return Finding::new(format!(
                         "{number} still calls {} {} after {silent:?} of silence, {allowed:?} are allowed",
                         name(&status.node),
@@ -260,4 +266,13 @@ impl Property for SilenceDetectedInTime {
         }
         None
     }
+}
+
+/// Whether a node that is CONNECTING is alive and loads the flow, under the rule that it does so in silence (NiFi).
+fn loads_in_silence(cluster: &Cluster<'_>, status: &NodeStatus) -> bool {
+    let running = cluster.machine_of(&status.node, status.incarnation).and_then(Machine::awake);
+    running.is_some_and(|running| {
+        matches!(running.node.membership(), Membership::Loading { .. })
+            && !running.node.config().rules.loading_nodes_heartbeat
+    })
 }

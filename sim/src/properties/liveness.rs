@@ -9,6 +9,7 @@ use zeromaster_core::flow::inherit;
 use zeromaster_core::identity::NodeId;
 use zeromaster_core::message::Membership;
 use zeromaster_core::node::Node;
+use zeromaster_core::rules::CoordinatorLookup;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, NodeStatus};
 
 /// The names of the liveness properties.
@@ -56,11 +57,30 @@ fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
     if node.decides(local).is_none() {
         return Some(format!("{number} is elected, and has not opened its office"));
     }
-    let lost = cluster.awake_and_not_lost().find(|(_, node)| match node.coordinator() {
+    let mut must_know = cluster.awake_and_not_lost().filter(|(_, node)| looks(node));
+    let lost = must_know.find(|(_, node)| match node.coordinator() {
         CoordinatorView::Known { epoch: known, .. } => *known != epoch,
         CoordinatorView::Unknown | CoordinatorView::Nobody => true,
     })?;
     Some(format!("{} does not know that {number} coordinates", lost.0))
+}
+
+/// Whether the node finds out who coordinates: where nothing tells of it, a node that has nothing to send does not look.
+fn looks(node: &Node) -> bool {
+    let rules = &node.config().rules;
+    let is_told = match rules.coordinator_lookup {
+        CoordinatorLookup::WellKnownZnode => true,
+        CoordinatorLookup::ElectionZnode => false,
+    };
+    is_told
+        || match node.membership() {
+            Membership::Joining | Membership::Connected { .. } => true,
+            Membership::Loading { .. } => rules.loading_nodes_heartbeat,
+            Membership::Disconnected { .. }
+            | Membership::Offloading { .. }
+            | Membership::Offloaded { .. } => rules.disconnected_nodes_heartbeat,
+            Membership::Removed { .. } => false,
+        }
 }
 
 fn may_coordinate(node: &Node) -> bool {
@@ -111,7 +131,11 @@ fn is_of_this_run(status: &NodeStatus, node: &Node) -> bool {
 
 /// Whether the node is out for a reason that only a person can take away, and that is really there.
 fn stays_out(cluster: &Cluster<'_>, coordinator: &Node, number: NodeNumber, node: &Node) -> bool {
-    let Some(status) = coordinator.table().get(node.id()) else { return false };
+    let Some(status) = coordinator.table().get(node.id()) else {
+        // Without tombstones that is how a removed node looks; it stays out as long as it is silent.
+        let removed = !node.config().rules.removal_leaves_tombstone && cluster.put_out.contains_key(&number);
+        return removed || has_failed_for_good(node);
+    };
     match &status.state {
         ConnectionState::Removed | ConnectionState::Offloading | ConnectionState::Offloaded => {
             cluster.put_out.contains_key(&number)
@@ -121,13 +145,14 @@ fn stays_out(cluster: &Cluster<'_>, coordinator: &Node, number: NodeNumber, node
             DisconnectionCode::BlockedByFirewall => !cluster.common.permits(&node.config().node.socket.host),
             DisconnectionCode::MismatchedFlows => coordinator.cluster_flow().is_some_and(|flow| {
                 let config = node.config();
+                let would_be_emptied = flow.empty && !node.flow().empty;
                 inherit(node.flow(), &config.queued, flow, config.rules.differing_flow).is_err()
+                    || would_be_emptied
             }),
+            DisconnectionCode::StartupFailure | DisconnectionCode::MissingBundle => has_failed_for_good(node),
             DisconnectionCode::Unknown
             | DisconnectionCode::NotYetConnected
             | DisconnectionCode::LackOfHeartbeat
-            | DisconnectionCode::StartupFailure
-            | DisconnectionCode::MissingBundle
             | DisconnectionCode::UnableToCommunicate
             | DisconnectionCode::FailedToServiceRequest
             | DisconnectionCode::HeartbeatReceivedFromDisconnectedNode
@@ -137,6 +162,23 @@ fn stays_out(cluster: &Cluster<'_>, coordinator: &Node, number: NodeNumber, node
         | ConnectionState::Connected { .. }
         | ConnectionState::Disconnecting => false,
     }
+}
+
+/// Whether the node could not load the cluster's flow, and does not heartbeat since: then only a person or a restart brings
+/// it back (spec 4.4).
+fn has_failed_for_good(node: &Node) -> bool {
+    let failed = match node.membership() {
+        Membership::Disconnected { code, .. } => {
+            matches!(code, DisconnectionCode::StartupFailure | DisconnectionCode::MissingBundle)
+        }
+        Membership::Joining
+        | Membership::Loading { .. }
+        | Membership::Connected { .. }
+        | Membership::Offloading { .. }
+        | Membership::Offloaded { .. }
+        | Membership::Removed { .. } => false,
+    };
+    failed && !node.config().rules.disconnected_nodes_heartbeat
 }
 
 /// Every process that is in the cluster, or knows that it is out, holds the coordinator's table (spec L6, L7, I10). A
