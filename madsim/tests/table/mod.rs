@@ -15,14 +15,7 @@ const TRANSITIONS: [&str; 7] =
 const NOT_YET: &str = "[NOT_YET_CONNECTED]";
 
 /// Where the verdicts differ: the scenario, the verdict under madsim, and why.
-const DIFFERENCES: [(&str, Verdict, &str); 3] = [
-    (
-        "nifi/removed-node-returns",
-        Verdict::NotConverged,
-        "The order to n3 to disconnect is in the connection when the link is cut. The simulator loses it. TCP sends it again \
-         for a minute or two, even when the sender has given the connection up, so n3 obeys it after it was let in again; \
-         under NiFi's rules nobody lets it in once more.",
-    ),
+const DIFFERENCES: [(&str, Verdict, &str); 2] = [
     (
         "nifi/two-coordinators",
         Verdict::Violated,
@@ -40,17 +33,10 @@ const DIFFERENCES: [(&str, Verdict, &str); 3] = [
 ];
 
 /// Where the order of decisions differs, and why; where the verdicts do, that says why.
-const ORDERS: [(&str, &str); 2] = [
-    (
-        "election/coordinator-without-the-flow-makes-room",
-        "Three nodes start at once, and another one is first in line.",
-    ),
-    (
-        "nifi/user-disconnected-forgotten-on-failover",
-        "What n1 says to n2 while that link is cut waits in the connection, and arrives some seconds after the cut. The \
-         simulator loses it.",
-    ),
-];
+const ORDERS: [(&str, &str); 1] = [(
+    "election/coordinator-without-the-flow-makes-room",
+    "Three nodes start at once, and another one is first in line.",
+)];
 
 /// A scenario, and what came of it.
 pub struct Row {
