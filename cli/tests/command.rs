@@ -298,6 +298,37 @@ fn a_firewall_file_is_used_if_it_is_where_the_properties_say() {
 }
 
 #[test]
+fn a_heartbeat_period_that_nifi_cuts_is_warned_of_with_its_place() {
+    let key = "nifi.cluster.protocol.heartbeat.interval";
+    let rest = "nifi.cluster.flow.election.max.wait.time=5 secs\n";
+    let cut = format!("line 2: {key} = 1500 millis: NiFi cuts the period of sending to whole seconds");
+    let properties = file("period/nifi.properties", &format!("{rest}{key}=1500 ms\n"));
+    for (rules, warned) in [("1.28", true), ("2.x", true), ("default", false)] {
+        let run = zeromaster(&format!("run --properties {} --rules {rules}", properties.display()));
+        assert_eq!(run.status.code(), Some(0), "{rules}: {}", stderr(&run));
+        assert_eq!(stderr(&run).contains(&cut), warned, "{rules}: {}", stderr(&run));
+    }
+    let scenario = format!(
+        "about = \"A scenario.\"\n[cluster]\nnodes = 2\nrules = \"1.28\"\n[cluster.nifi]\n\"{key}\" = \"2500 ms\"\n"
+    );
+    let run = zeromaster(&format!("run {}", file("period/scenario.toml", &scenario).display()));
+    let said = stderr(&run);
+    assert!(said.contains(&format!("line 6: cluster.nifi: {key} = 2500 millis: ")), "{said}");
+    assert!(said.contains("so heartbeats are sent every 2 secs; the monitor keeps the interval"), "{said}");
+}
+
+#[test]
+fn a_heartbeat_period_of_which_nothing_is_left_is_refused_with_what_to_do() {
+    let key = "nifi.cluster.protocol.heartbeat.interval";
+    let properties = file("no-period/nifi.properties", &format!("{key}=500 ms\n"));
+    for rules in ["1.28", "2.x"] {
+        let arguments = format!("run --properties {} --rules {rules}", properties.display());
+        check_refused(&arguments, &format!("{key} = 500 millis: "));
+        check_refused(&arguments, "expected at least 1 sec under these rules");
+    }
+}
+
+#[test]
 fn scenario_files_are_listed_by_path_with_what_they_are_about() {
     let folder = file("list/b/second.toml", "about = \"The second.\"\n[cluster]\nnodes = 1\n");
     file("list/a.toml", "about = \"The first.\"\n[cluster]\nnodes = 1\n");
