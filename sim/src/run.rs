@@ -214,6 +214,11 @@ impl Run<'_> {
                 self.world.found(property, Some(finding));
             }
         }
+        let converged = !self.over() && missing.is_empty();
+        if converged && bounds(self.scenario, self.setup).contains_key(properties::MEMBER_EXISTS) {
+            let finding = properties::without_members(&self.world.cluster());
+            self.world.found(properties::MEMBER_EXISTS, finding);
+        }
         self.expect_violations();
         let violations = self.world.violations().to_vec();
         let verdict = verdict(&violations, &self.scenario.expect.violates);

@@ -1,8 +1,9 @@
 //! From a scenario to what each process is started with: identities, addresses, configuration, flows.
 
 use crate::plan::NodeNumber;
+use crate::properties::oracle;
 use crate::scenario::{FlowName, Scenario, ZooKeeper};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ impl std::error::Error for SetupError {}
 pub struct Setup {
     /// What node n1 is configured with; the others differ in their identity.
     template: NodeConfig,
+    /// The nodes that the firewall file does not let in, as the properties read it.
+    blocked: BTreeSet<NodeNumber>,
     /// `nifi.zookeeper.session.timeout`, before the server has its say.
     pub session_timeout: Duration,
     /// `nifi.zookeeper.connect.timeout`.
@@ -108,20 +111,29 @@ impl Setup {
             paths: Paths::new(&cluster.zookeeper.root_node),
             firewall,
             hosts: Arc::new(hosts),
-            queued: std::collections::BTreeSet::new(),
+            queued: BTreeSet::new(),
             rules,
         };
         template.check().map_err(SetupError::Config)?;
         let session_timeout = cluster.zookeeper.session_timeout;
         let connect_timeout = cluster.zookeeper.connect_timeout;
+        let blocked = match &scenario.firewall {
+            Some(text) => oracle::blocked(text, scenario.nodes),
+            None => BTreeSet::new(),
+        };
         let warnings = template.warnings();
-        Ok(Setup { template, session_timeout, connect_timeout, firewall_warnings, warnings })
+        Ok(Setup { template, blocked, session_timeout, connect_timeout, firewall_warnings, warnings })
     }
 
     /// What every node has in common.
     #[must_use]
     pub fn common(&self) -> &NodeConfig {
         &self.template
+    }
+
+    /// The nodes that the firewall file does not let in, as the properties read it.
+    pub(crate) fn blocked(&self) -> &BTreeSet<NodeNumber> {
+        &self.blocked
     }
 
     /// What the `incarnation`-th process of `node` is started with, under the node id that its disk holds.
@@ -181,7 +193,8 @@ pub fn node_of_host(host: &str) -> Option<NodeNumber> {
     host.strip_prefix('n')?.parse().ok().map(NodeNumber)
 }
 
-fn address(node: u32) -> Ipv4Addr {
+/// The address of the `node`th node.
+pub(crate) fn address(node: u32) -> Ipv4Addr {
     let [_, high, middle, low] = node.to_be_bytes();
     Ipv4Addr::new(10, high, middle, low)
 }

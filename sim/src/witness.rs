@@ -211,6 +211,7 @@ impl Witness {
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
             for_good: &self.for_good,
+            blocked: self.setup.blocked(),
         }
     }
 

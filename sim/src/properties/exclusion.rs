@@ -1,6 +1,8 @@
 //! Who was put out stays out.
 
+use super::oracle::is_in;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property};
+use crate::setup::node_of_host;
 use crate::words::name;
 use std::collections::{BTreeMap, BTreeSet};
 use zeromaster_core::effect::Effect;
@@ -184,10 +186,6 @@ impl Property for StaysOut {
     }
 }
 
-fn is_in(state: &ConnectionState) -> bool {
-    matches!(state, ConnectionState::Connecting { .. } | ConnectionState::Connected { .. })
-}
-
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
 pub(super) struct BlockedStaysOut;
@@ -210,7 +208,8 @@ impl Property for BlockedStaysOut {
             ClusterEvent::Transition { after, .. } if after.state.is_connected() => Some(after),
             _ => None,
         })?;
-        if step.cluster.common.permits(&connected.node.socket.host) {
+        let node = node_of_host(&connected.node.socket.host)?;
+        if !step.cluster.blocked.contains(&node) {
             return None;
         }
         Finding::new(format!(

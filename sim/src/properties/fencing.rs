@@ -26,7 +26,7 @@ impl Property for StaleCoordinatorHasNoEffect {
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let Stimulus::FromCoordinator { name, epoch } = step.stimulus else { return None };
+        let Stimulus::FromCoordinator { name, epoch, .. } = step.stimulus else { return None };
         let latest = self.latest.get_or_insert(step.node, Epoch::default);
         if epoch >= *latest {
             *latest = epoch;

@@ -78,7 +78,7 @@ impl Terms {
             term.opened = step.local;
         }
         // One that was overtaken on its way says nothing new.
-        if let Stimulus::Heartbeat { node, incarnation, epoch, sequence } = step.stimulus
+        if let Stimulus::Heartbeat { node, incarnation, epoch, sequence, .. } = step.stimulus
             && epoch == term.epoch
         {
             let heard = term.heard.get_or_default(node);

@@ -2,10 +2,10 @@
 
 use super::Cluster;
 use crate::network::Endpoint;
+use super::oracle::{is_out_on_request, may_coordinate, may_replace};
 use crate::plan::NodeNumber;
 use crate::world::servers::Part;
 use zeromaster_core::discovery::CoordinatorView;
-use zeromaster_core::flow::inherit;
 use zeromaster_core::identity::NodeId;
 use zeromaster_core::message::Membership;
 use zeromaster_core::node::Node;
@@ -13,8 +13,21 @@ use zeromaster_core::rules::CoordinatorLookup;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, NodeStatus};
 
 /// The names of the liveness properties.
-pub const LIVENESS: [&str; 5] =
-    ["coordinator-exists", "election-ends", "all-connected", "views-agree", "zookeeper-serves"];
+pub const LIVENESS: [&str; 10] = [
+    "coordinator-exists",
+    "election-ends",
+    "all-connected",
+    "views-agree",
+    "zookeeper-serves",
+    "primary-exists",
+    "offloading-ends",
+    "flows-agree",
+    "put-out-nodes-know-it",
+    MEMBER_EXISTS,
+];
+
+/// The name of the property that some node is a member.
+pub(crate) const MEMBER_EXISTS: &str = "a-member-exists";
 
 pub(super) fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String>)> {
     vec![
@@ -23,7 +36,118 @@ pub(super) fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String
         ("all-connected", all_connected(cluster)),
         ("views-agree", views_agree(cluster)),
         ("zookeeper-serves", zookeeper_serves(cluster)),
+        ("primary-exists", primary_exists(cluster)),
+        ("offloading-ends", offloading_ends(cluster)),
+        ("flows-agree", flows_agree(cluster)),
+        ("put-out-nodes-know-it", put_out_nodes_know_it(cluster)),
+        (MEMBER_EXISTS, member_exists(cluster)),
     ]
+}
+
+/// Some member acts as Primary Node (spec L11).
+fn primary_exists(cluster: &Cluster<'_>) -> Option<String> {
+    let mut members = cluster.awake_and_not_lost().filter(|(_, node)| is_member(node));
+    members.next()?;
+    let is_primary = |number: NodeNumber| {
+        let machine = cluster.machine(number)?;
+        machine.awake()?.node.is_primary(machine.local(cluster.now))
+    };
+    let found = cluster.in_office.iter().any(|number| is_primary(*number).is_some());
+    (!found).then(|| "no node is Primary Node".to_owned())
+}
+
+/// No running node is OFFLOADING (spec L13): to hand FlowFiles over takes a bounded time.
+fn offloading_ends(cluster: &Cluster<'_>) -> Option<String> {
+    let (_, _, coordinator) = cluster.coordinator()?;
+    cluster.awake_and_not_lost().find_map(|(number, node)| {
+        let status = coordinator.table().get(node.id())?;
+        let offloads = status.state == ConnectionState::Offloading;
+        (offloads && is_of_this_run(status, node)).then(|| format!("{number} is still OFFLOADING"))
+    })
+}
+
+/// Every member runs the flow that the coordinator hands out (spec S5, L14).
+fn flows_agree(cluster: &Cluster<'_>) -> Option<String> {
+    let (coordinator, _, node) = cluster.coordinator()?;
+    let flow = &node.cluster_flow()?.fingerprint;
+    let (number, node) =
+        cluster.awake_and_not_lost().find(|(_, node)| is_member(node) && node.flow().fingerprint != *flow)?;
+    let own = &node.flow().fingerprint;
+    Some(format!("{number} is a member with flow {own}, the coordinator {coordinator} hands out {flow}"))
+}
+
+/// A node that a person, the firewall file or its own flow keeps out does not take itself for a member (spec L8, L14).
+fn put_out_nodes_know_it(cluster: &Cluster<'_>) -> Option<String> {
+    let (_, _, coordinator) = cluster.coordinator()?;
+    cluster.awake_and_not_lost().find_map(|(number, node)| {
+        let status = coordinator.table().get(node.id())?;
+        let code = status.state.code();
+        let is_kept_out = is_out_on_request(&status.state)
+            || code == Some(DisconnectionCode::BlockedByFirewall)
+            || code == Some(DisconnectionCode::MismatchedFlows);
+        let knows = !matches!(node.membership(), Membership::Connected { .. } | Membership::Loading { .. });
+        if !is_kept_out || !is_of_this_run(status, node) || knows {
+            return None;
+        }
+        let (state, own) = (status.state.name(), node.membership().name());
+        Some(format!("{number} is {state} for the coordinator, and {own} for itself"))
+    })
+}
+
+/// Some running node is a member, for the coordinator and for itself.
+fn member_exists(cluster: &Cluster<'_>) -> Option<String> {
+    let nothing_to_join = cluster.awake_and_not_lost().next().is_none();
+    if nothing_to_join || has_a_member(cluster) || is_emptied_on_purpose(cluster) {
+        return None;
+    }
+    Some("processes run, and none of them is CONNECTED".to_owned())
+}
+
+/// Why no member exists, where that is no fault: every running node is kept out on purpose.
+pub(super) fn excuse_without_members(cluster: &Cluster<'_>) -> Option<&'static str> {
+    let runs = cluster.awake_and_not_lost().next().is_some();
+    (runs && !has_a_member(cluster) && is_emptied_on_purpose(cluster)).then_some(
+        "every running node is out by a person's request, or by the firewall file, or does not have the flow of those",
+    )
+}
+
+fn has_a_member(cluster: &Cluster<'_>) -> bool {
+    let Some((_, _, coordinator)) = cluster.coordinator() else { return false };
+    cluster.awake_and_not_lost().any(|(_, node)| {
+        let status = coordinator.table().get(node.id());
+        is_member(node)
+            && status.is_some_and(|status| status.state.is_connected() && is_of_this_run(status, node))
+    })
+}
+
+/// Whether a person's request or the firewall file keeps every running node out: by the word of the coordinator, or by the
+/// node's own where none acts. Where a person put a node out, those that have another flow do not join without it.
+fn is_emptied_on_purpose(cluster: &Cluster<'_>) -> bool {
+    let coordinator = cluster.coordinator().map(|(_, _, node)| node);
+    let is_out = |number: NodeNumber, node: &Node| {
+        let told = coordinator.and_then(|coordinator| coordinator.table().get(node.id()));
+        let told = told.or(node.table().get(node.id()));
+        let by_person =
+            told.is_some_and(|status| is_of_this_run(status, node) && is_out_on_request(&status.state));
+        cluster.blocked.contains(&number) || (by_person && cluster.put_out.contains_key(&number))
+    };
+    let differs = |number: NodeNumber, node: &Node| {
+        let code = DisconnectionCode::MismatchedFlows;
+        let says_so = matches!(node.membership(), Membership::Disconnected { code: own, .. } if *own == code);
+        says_so && !was_let_in(cluster, number)
+    };
+    cluster.awake_and_not_lost().any(|(number, node)| is_out(number, node))
+        && cluster.awake_and_not_lost().all(|(number, node)| is_out(number, node) || differs(number, node))
+}
+
+/// Whether a coordinator has let the process in with an elected flow, now or earlier.
+fn was_let_in(cluster: &Cluster<'_>, number: NodeNumber) -> bool {
+    let process = cluster.machine(number).and_then(|machine| machine.process.as_ref());
+    process.is_some_and(|process| process.was_let_in)
+}
+
+fn is_member(node: &Node) -> bool {
+    matches!(node.membership(), Membership::Connected { .. })
 }
 
 /// One ZooKeeper server leads, and all others follow it.
@@ -47,7 +171,7 @@ fn zookeeper_serves(cluster: &Cluster<'_>) -> Option<String> {
 /// Exactly one coordinator decides, and every process knows it (spec L1, I7).
 fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
     // Where every node is out by a person's decision, or does not fit, there is nobody to elect.
-    if !cluster.awake_and_not_lost().any(|(_, node)| may_coordinate(node)) {
+    if !cluster.awake_and_not_lost().any(|(_, node)| may_coordinate(node.membership())) {
         return None;
     }
     let Some((number, epoch, node)) = cluster.coordinator() else {
@@ -83,18 +207,10 @@ fn looks(node: &Node) -> bool {
         }
 }
 
-fn may_coordinate(node: &Node) -> bool {
-    match node.membership() {
-        Membership::Joining | Membership::Loading { .. } | Membership::Connected { .. } => true,
-        Membership::Disconnected { code, .. } => !code.bars_from_office(),
-        Membership::Offloading { .. } | Membership::Offloaded { .. } | Membership::Removed { .. } => false,
-    }
-}
-
 /// The cluster has a flow (spec L9, I17).
 fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
     // Without anybody to let in, there is nobody to vote.
-    if !cluster.awake_and_not_lost().any(|(_, node)| may_coordinate(node)) {
+    if !cluster.awake_and_not_lost().any(|(_, node)| may_coordinate(node.membership())) {
         return None;
     }
     let (number, _, node) = cluster.coordinator()?;
@@ -104,7 +220,7 @@ fn election_ends(cluster: &Cluster<'_>) -> Option<String> {
 /// Every running node that nothing keeps out is a member, for the coordinator and for itself (spec L4, L5, I3).
 fn all_connected(cluster: &Cluster<'_>) -> Option<String> {
     let Some((_, _, coordinator)) = cluster.coordinator() else {
-        let waiting = cluster.awake_and_not_lost().find(|(_, node)| may_coordinate(node));
+        let waiting = cluster.awake_and_not_lost().find(|(_, node)| may_coordinate(node.membership()));
         return waiting.map(|(node, _)| format!("{node} has no coordinator to join"));
     };
     cluster.awake_and_not_lost().find_map(|(number, node)| {
@@ -137,17 +253,18 @@ fn stays_out(cluster: &Cluster<'_>, coordinator: &Node, number: NodeNumber, node
         return removed || has_failed_for_good(node);
     };
     match &status.state {
-        ConnectionState::Removed | ConnectionState::Offloading | ConnectionState::Offloaded => {
-            cluster.put_out.contains_key(&number)
-        }
+        ConnectionState::Removed | ConnectionState::Offloaded => cluster.put_out.contains_key(&number),
+        // It ends, whatever a person asked.
+        ConnectionState::Offloading => false,
         ConnectionState::Disconnected { code, .. } => match code {
             DisconnectionCode::UserDisconnected => cluster.put_out.contains_key(&number),
-            DisconnectionCode::BlockedByFirewall => !cluster.common.permits(&node.config().node.socket.host),
+            DisconnectionCode::BlockedByFirewall => cluster.blocked.contains(&number),
+            // A process that was let in with an elected flow is not put out by another one that was elected later.
             DisconnectionCode::MismatchedFlows => coordinator.cluster_flow().is_some_and(|flow| {
                 let config = node.config();
                 let would_be_emptied = flow.empty && !node.flow().empty;
-                inherit(node.flow(), &config.queued, flow, config.rules.differing_flow).is_err()
-                    || would_be_emptied
+                let differs = !may_replace(node.flow(), &config.queued, flow, config.rules.differing_flow);
+                !was_let_in(cluster, number) && (differs || would_be_emptied)
             }),
             DisconnectionCode::StartupFailure | DisconnectionCode::MissingBundle => has_failed_for_good(node),
             DisconnectionCode::Unknown

@@ -7,13 +7,20 @@ mod elected_flow;
 mod elections;
 mod exclusion;
 mod fencing;
+mod flows;
 mod heartbeats;
 mod history;
 mod liveness;
 mod membership;
+mod operators;
+pub(crate) mod oracle;
+mod orders;
 mod primary;
 mod record;
+mod roles;
 mod sessions;
+mod tables;
+mod transitions;
 mod watchers;
 
 use crate::for_good::ForGood;
@@ -33,7 +40,7 @@ use zeromaster_core::identity::{Incarnation, NodeId, NodeIdentifier};
 use zeromaster_core::message::Membership;
 use zeromaster_core::node::Node;
 use zeromaster_core::operator::{OperatorRequest, RequestId};
-use zeromaster_core::status::{Epoch, Version};
+use zeromaster_core::status::{Epoch, NodeStatus, Version};
 use zeromaster_core::table::StatusTable;
 use zeromaster_core::time::Instant;
 use zeromaster_zookeeper::server::peer::PeerMessage;
@@ -43,6 +50,7 @@ use zeromaster_zookeeper::{
 };
 
 pub use liveness::LIVENESS;
+pub(crate) use liveness::MEMBER_EXISTS;
 pub(crate) use watchers::Watchers;
 
 /// The whole cluster, to look at.
@@ -62,6 +70,8 @@ pub struct Cluster<'a> {
     pub(crate) put_out: &'a BTreeMap<NodeNumber, SimTime>,
     /// What the plan has taken away for ever.
     pub(crate) for_good: &'a ForGood,
+    /// Nodes that the firewall file does not let in.
+    pub(crate) blocked: &'a BTreeSet<NodeNumber>,
 }
 
 impl Cluster<'_> {
@@ -138,6 +148,8 @@ pub enum Stimulus {
         name: &'static str,
         /// The term.
         epoch: Epoch,
+        /// The first status that it tells, if it tells one: the node, and the decision.
+        news: Option<(NodeId, Version)>,
     },
     /// A heartbeat.
     Heartbeat {
@@ -149,6 +161,22 @@ pub enum Stimulus {
         epoch: Epoch,
         /// Which of that run's heartbeats.
         sequence: u64,
+        /// The attempt whose flow the sender loads, if it loads one.
+        loads: Option<Version>,
+    },
+    /// A person's request, asked here or passed on by another node.
+    Requested {
+        /// Its number.
+        id: RequestId,
+        /// What is asked.
+        request: OperatorRequest,
+    },
+    /// The acknowledgement of an order.
+    Acknowledged {
+        /// Who acknowledges.
+        node: NodeId,
+        /// The order's decision.
+        version: Version,
     },
     /// Anything else.
     Other,
@@ -191,6 +219,10 @@ impl Interest {
     /// Steps of a ZooKeeper server in which a session or a connection begins or ends, or is about to, or in which the
     /// server comes to play another part.
     pub const TURNING: Interest = Interest(1 << 7);
+    /// Steps of a node that takes a person's request in, or answers one.
+    pub const REQUESTED: Interest = Interest(1 << 8);
+    /// Steps of a node that gives an order, hears that one has arrived, or lets a node in.
+    pub const ORDERING: Interest = Interest(1 << 9);
     /// All of them.
     pub const EVERYTHING: Interest = Interest((1 << KINDS) - 1);
 
@@ -213,7 +245,7 @@ impl Interest {
 }
 
 /// How many kinds of steps there are.
-const KINDS: usize = 8;
+const KINDS: usize = 10;
 
 /// One step of one node.
 #[derive(Clone, Copy)]
@@ -231,6 +263,20 @@ pub struct Observation<'a> {
 }
 
 impl<'a> Observation<'a> {
+    /// The changes of status that the node decided in this step as the coordinator that it is: what was before, and what
+    /// is after.
+    pub(crate) fn decided(
+        &self,
+    ) -> impl Iterator<Item = (Option<&'a Arc<NodeStatus>>, &'a Arc<NodeStatus>)> + use<'a> {
+        let term = self.coordinates;
+        self.events().filter_map(move |event| match event {
+            ClusterEvent::Transition { before, after, .. } if term == Some(after.version.epoch) => {
+                Some((before.as_ref(), after))
+            }
+            _ => None,
+        })
+    }
+
     pub(crate) fn events(&self) -> impl Iterator<Item = &'a ClusterEvent> + use<'a> {
         self.effects.iter().filter_map(|effect| match effect {
             Effect::Record(event) => Some(event),
@@ -451,11 +497,29 @@ pub fn safety() -> Vec<Box<dyn Property>> {
         Box::<sessions::SessionsOutliveTheirLeases>::default(),
         Box::<sessions::NoSessionExpiresEarly>::default(),
         Box::<sessions::NoClientGoesBack>::default(),
+        Box::<tables::NewerStatusStays>::default(),
+        Box::<tables::OneEntryPerAddress>::default(),
+        Box::<transitions::OffloadAndRemovalInOrder>::default(),
+        Box::<transitions::RemovedEntryStays>::default(),
+        Box::<transitions::RemovedOnlyOnRequest>::default(),
+        Box::<transitions::OnlyTheCoordinatorDecides>::default(),
+        Box::<transitions::ShutdownMeansStopped>::default(),
+        Box::<transitions::AllowedIsNotBlocked>::default(),
+        Box::<operators::LastConnectedNodeStays>::default(),
+        Box::<operators::RequestsCarriedOutOnce>::default(),
+        Box::<roles::PutOutHoldsNoRole>::default(),
+        Box::<roles::PrimaryIsAMember>::default(),
+        Box::<orders::OrdersKeepTheirPace>::default(),
+        Box::<orders::UnreachableWasTried>::default(),
+        Box::<flows::ElectedFlowStays>::default(),
+        Box::<flows::FlowIsKnownBeforeItIsHandedOut>::default(),
+        Box::<flows::InheritedFlowIsOnDisk>::default(),
+        Box::<flows::NoFlowIsLost>::default(),
     ]
 }
 
 /// The names of the safety properties, in the order in which they are checked.
-pub const SAFETY: [&str; 20] = [
+pub const SAFETY: [&str; 38] = [
     "one-acting-coordinator",
     "qualified-coordinator",
     "one-acting-primary",
@@ -476,12 +540,36 @@ pub const SAFETY: [&str; 20] = [
     "sessions-outlive-their-leases",
     "no-session-expires-early",
     "no-client-goes-back",
+    "newer-status-stays",
+    "one-entry-per-address",
+    "offload-and-removal-in-order",
+    "removed-entry-stays",
+    "removed-only-on-request",
+    "only-the-coordinator-decides",
+    "shutdown-means-stopped",
+    "allowed-is-not-blocked",
+    "last-connected-node-stays",
+    "requests-carried-out-once",
+    "put-out-holds-no-role",
+    "primary-is-a-member",
+    "orders-keep-their-pace",
+    "unreachable-was-tried",
+    "elected-flow-stays",
+    "flow-is-known-before-it-is-handed-out",
+    "inherited-flow-is-on-disk",
+    "no-flow-is-lost",
 ];
 
 /// What has not come about yet, for each liveness property: its name, and the reason if there is one.
 #[must_use]
 pub fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String>)> {
     liveness::pending(cluster)
+}
+
+/// What is found after a healing that left no member, where that is no fault.
+pub(crate) fn without_members(cluster: &Cluster<'_>) -> Option<Finding> {
+    let excuse = liveness::excuse_without_members(cluster)?;
+    Some(Finding { text: "no node is CONNECTED".to_owned(), excuse: Some(excuse.to_owned()) })
 }
 
 /// The newest decision that a membership follows from.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Watchers {
     all: Vec<Box<dyn Property>>,
     /// For each kind of step, a bit for each place in `all` whose property it is of interest to.
-    concerned: [u32; KINDS],
+    concerned: [u64; KINDS],
 }
 
 impl Watchers {
@@ -16,7 +16,7 @@ impl Watchers {
         let mut all = safety();
         all.retain(|property| names.is_none_or(|names| names.contains(property.name())));
         let mut concerned = [0; KINDS];
-        for (place, property) in (0..u32::BITS).zip(&all) {
+        for (place, property) in (0..u64::BITS).zip(&all) {
             property.interest().kinds().for_each(|kind| concerned[kind] |= 1 << place);
         }
         Watchers { all, concerned }
@@ -29,7 +29,7 @@ impl Watchers {
         mut show: impl FnMut(&mut dyn Property) -> Option<Finding>,
     ) -> Vec<(&'static str, Finding)> {
         let mut findings = Vec::new();
-        let mut concerned = kinds.kinds().fold(0, |concerned, kind| concerned | self.concerned[kind]);
+        let mut concerned = kinds.kinds().fold(0_u64, |concerned, kind| concerned | self.concerned[kind]);
         while concerned != 0 {
             let property = &mut *self.all[concerned.trailing_zeros() as usize];
             concerned &= concerned - 1;
@@ -41,7 +41,7 @@ impl Watchers {
     }
 }
 
-const _: () = assert!(SAFETY.len() <= u32::BITS as usize, "each property has a bit");
+const _: () = assert!(SAFETY.len() <= u64::BITS as usize, "each property has a bit");
 
 #[cfg(test)]
 mod tests {

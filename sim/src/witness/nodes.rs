@@ -163,7 +163,10 @@ impl Witness {
                 process.latest_epoch = process.latest_epoch.max(epoch);
                 epoch < process.latest_epoch
             }
-            Stimulus::Heartbeat { .. } | Stimulus::Other => false,
+            Stimulus::Heartbeat { .. }
+            | Stimulus::Requested { .. }
+            | Stimulus::Acknowledged { .. }
+            | Stimulus::Other => false,
         };
         let coordinated = node.coordinates(local);
         let before = Before {
@@ -195,10 +198,7 @@ impl Witness {
         let Some(Stepping { local, stimulus, before }) = self.before.remove(&number) else { return };
         let Some(process) = &mut self.machine_mut(number).process else { return };
         process.node = node.clone();
-        process.connected_since = match (node.membership().is_connected(), process.connected_since) {
-            (true, since) => since.or(Some(now)),
-            (false, _) => None,
-        };
+        process.note_membership(now);
         if self.scenario.nodes <= INVARIANTS_UP_TO_NODES {
             node.check_invariants();
         }

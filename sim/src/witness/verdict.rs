@@ -34,6 +34,11 @@ impl Witness {
             self.found(property, Some(finding));
         }
         let scenario = self.scenario.clone();
+        let asked = run::bounds(&scenario, &self.setup).contains_key(properties::MEMBER_EXISTS);
+        if missing.is_empty() && !self.is_violated() && asked {
+            let finding = properties::without_members(&self.cluster());
+            self.found(properties::MEMBER_EXISTS, finding);
+        }
         for name in run::kept(&scenario, &self.violations) {
             let text = format!("{name} held, although this run should show how it breaks");
             self.found(run::EXPECTED_VIOLATION, properties::Finding::new(text));

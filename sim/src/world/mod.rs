@@ -9,6 +9,7 @@ pub(crate) mod notes;
 mod peers;
 pub(crate) mod process;
 pub(crate) mod servers;
+mod steps;
 
 use crate::adapter;
 use crate::clock::Clock;
@@ -34,6 +35,7 @@ use servers::ServerMachine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use steps::{kinds, stimulus};
 use zeromaster_core::coordination::{CoordinationEvent, CoordinationRequest};
 use zeromaster_core::effect::{Effect, Effects};
 use zeromaster_core::identity::{Address, Incarnation};
@@ -360,6 +362,7 @@ impl<'a> World<'a> {
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
             for_good: &self.for_good,
+            blocked: self.setup.blocked(),
         }
     }
 
@@ -460,7 +463,10 @@ impl<'a> World<'a> {
                 process.latest_epoch = process.latest_epoch.max(epoch);
                 epoch < process.latest_epoch
             }
-            Stimulus::Heartbeat { .. } | Stimulus::Other => false,
+            Stimulus::Heartbeat { .. }
+            | Stimulus::Requested { .. }
+            | Stimulus::Acknowledged { .. }
+            | Stimulus::Other => false,
         };
         let coordinated = if process.in_office { process.node.coordinates(local) } else { None };
         let before = Before {
@@ -470,10 +476,7 @@ impl<'a> World<'a> {
         };
         process.node.handle(local, input, &mut effects);
         process.node_due = process.node.next_deadline().map(|(at, _)| at);
-        process.connected_since = match (process.node.membership().is_connected(), process.connected_since) {
-            (true, since) => since.or(Some(now)),
-            (false, _) => None,
-        };
+        process.note_membership(now);
         let coordinates = process.node.coordinates(local);
         let in_office = coordinates.is_some() || process.node.is_primary(local).is_some();
         let kinds = kinds(stimulus, process.in_office || in_office, &effects);
@@ -568,6 +571,7 @@ impl<'a> World<'a> {
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
             for_good: &self.for_good,
+            blocked: self.setup.blocked(),
         };
         (&mut self.watchers, cluster)
     }
@@ -681,43 +685,6 @@ pub(crate) fn set_in_office(all: &mut BTreeSet<NodeNumber>, node: NodeNumber, is
         all.insert(node);
     } else {
         all.remove(&node);
-    }
-}
-
-/// Which kinds of steps this one is.
-pub(crate) fn kinds(stimulus: Stimulus, in_office: bool, effects: &Effects) -> Interest {
-    let commanded = matches!(stimulus, Stimulus::FromCoordinator { .. });
-    let records = |effect: &Effect| matches!(effect, Effect::Record(_) | Effect::Reply { .. });
-    let mut kinds = if commanded { Interest::COMMANDED } else { Interest::NOTHING };
-    if in_office {
-        kinds = kinds.and(Interest::IN_OFFICE);
-    }
-    if effects.as_slice().iter().any(records) {
-        kinds = kinds.and(Interest::RECORDING);
-    }
-    kinds
-}
-
-pub(crate) fn stimulus(input: &Input) -> Stimulus {
-    match input {
-        Input::Received { message, .. } => match message {
-            Message::Heartbeat(heartbeat) => Stimulus::Heartbeat {
-                node: heartbeat.node.id,
-                incarnation: heartbeat.incarnation,
-                epoch: heartbeat.epoch,
-                sequence: heartbeat.sequence,
-            },
-            other => match other.coordinator_epoch() {
-                Some(epoch) => Stimulus::FromCoordinator { name: other.name(), epoch },
-                None => Stimulus::Other,
-            },
-        },
-        Input::Wakeup
-        | Input::Coordination(_)
-        | Input::Requested { .. }
-        | Input::FlowLoaded { .. }
-        | Input::OffloadFinished { .. }
-        | Input::Stop => Stimulus::Other,
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use zeromaster_core::effect::Durable;
 use zeromaster_core::flow::DataFlow;
 use zeromaster_core::identity::{Address, Incarnation, NodeId};
+use zeromaster_core::message::Membership;
 use zeromaster_core::node::{Input, Node};
 use zeromaster_core::status::Epoch;
 use zeromaster_core::time::Instant;
@@ -81,6 +82,8 @@ pub(crate) struct Running {
     pub(crate) lease_wanted: bool,
     /// Since when it is a member without a break.
     pub(crate) connected_since: Option<SimTime>,
+    /// Whether a coordinator has let it in with an elected flow, now or earlier.
+    pub(crate) was_let_in: bool,
     /// The latest term of which a coordinator's message has reached it.
     pub(crate) latest_epoch: Epoch,
     pub(crate) client: Client,
@@ -93,6 +96,21 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Notes what the node is after a step.
+    pub(crate) fn note_membership(&mut self, now: SimTime) {
+        let (is_member, loads) = match self.node.membership() {
+            Membership::Connected { .. } => (true, false),
+            Membership::Loading { .. } => (false, true),
+            Membership::Joining
+            | Membership::Disconnected { .. }
+            | Membership::Offloading { .. }
+            | Membership::Offloaded { .. }
+            | Membership::Removed { .. } => (false, false),
+        };
+        self.was_let_in |= is_member || loads;
+        self.connected_since = self.connected_since.or(Some(now)).filter(|_| is_member);
+    }
+
     /// A process that has just been started.
     pub(crate) fn new(node: Node, client: Client, now: SimTime) -> Self {
         Running {
@@ -109,6 +127,7 @@ impl Running {
             lease_wanted: false,
             session_since: None,
             connected_since: None,
+            was_let_in: false,
             in_office: false,
         }
     }
