@@ -5,6 +5,7 @@ use crate::plan::NodeNumber;
 use std::collections::BTreeSet;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::leadership::Role;
+use zeromaster_core::message::Membership;
 use zeromaster_zookeeper::{ServerRecord, SessionId};
 
 /// See [`Property::promise`].
@@ -59,6 +60,8 @@ impl Property for OneActingCoordinator {
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
 pub(super) struct QualifiedCoordinator {
+    /// The processes that were CONNECTED for themselves.
+    joined: BTreeSet<NodeNumber>,
     /// Sessions that ZooKeeper has given up: their owners are in no line any more, and may not know it yet.
     expired: BTreeSet<SessionId>,
 }
@@ -93,7 +96,13 @@ impl Property for QualifiedCoordinator {
         let elected = step
             .events()
             .any(|event| matches!(event, ClusterEvent::Elected { role: Role::ClusterCoordinator, .. }));
-        if !elected || step.after.has_inherited() {
+        let joins = |event: &ClusterEvent| {
+            matches!(event, ClusterEvent::Membership { after: Membership::Connected { .. }, .. })
+        };
+        if step.events().any(joins) {
+            self.joined.insert(step.node);
+        }
+        if !elected || (self.joined.contains(&step.node) && step.after.has_inherited()) {
             return None;
         }
         // Who has just joined, or has just found its way back to ZooKeeper, may not be in line yet.
@@ -116,5 +125,11 @@ impl Property for QualifiedCoordinator {
         );
         let excuse = step.cluster.excuse_of_forced_expiry(&[better.number]);
         Some(Finding { text, excuse })
+    }
+
+    fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
+        if let Incident::Ended { node } = incident {
+            self.joined.remove(node);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::by_node::ByNode;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, oracle};
+use crate::time::SimTime;
+use crate::world::process::Machine;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeromaster_core::effect::Effect;
@@ -85,13 +87,12 @@ impl Property for ElectedFlowStays {
 /// The flows that a step hands out: with an answer that lets a node in, or with an order to reconnect.
 fn handed_out<'a>(step: &Observation<'a>) -> impl Iterator<Item = &'a Fingerprint> + use<'a> {
     step.effects.iter().filter_map(|effect| match effect {
-        Effect::Send { message, .. } => match message {
-            Message::ConnectionResponse { answer: ConnectionAnswer::Accepted { flow, .. }, .. }
-            | Message::Order { order: OrderKind::Reconnect { flow: Some(flow), .. }, .. } => {
-                Some(&flow.fingerprint)
-            }
-            _ => None,
-        },
+        Effect::Send {
+            message:
+                Message::ConnectionResponse { answer: ConnectionAnswer::Accepted { flow, .. }, .. }
+                | Message::Order { order: OrderKind::Reconnect { flow: Some(flow), .. }, .. },
+            ..
+        } => Some(&flow.fingerprint),
         _ => None,
     })
 }
@@ -163,7 +164,10 @@ impl Property for FlowIsKnownBeforeItIsHandedOut {
 
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
-pub(super) struct InheritedFlowIsOnDisk;
+pub(super) struct InheritedFlowIsOnDisk {
+    /// The flow that each node gave to its disk last, and when: a shell takes a moment to write it.
+    written: ByNode<(Fingerprint, SimTime)>,
+}
 
 impl Property for InheritedFlowIsOnDisk {
     fn name(&self) -> &'static str {
@@ -171,7 +175,8 @@ impl Property for InheritedFlowIsOnDisk {
     }
 
     fn promise(&self) -> &'static str {
-        "A node has the cluster's flow on its disk before it is CONNECTED for itself, and as long as it is (NIFI-2628)."
+        "A node gives the cluster's flow to its disk before it is CONNECTED for itself, and has it there within one \
+         heartbeat interval and as long as it is CONNECTED (NIFI-2628)."
     }
 
     fn interest(&self) -> Interest {
@@ -183,7 +188,12 @@ impl Property for InheritedFlowIsOnDisk {
         let mut on_disk = &machine.disk.flow.fingerprint;
         for effect in step.effects {
             match effect {
-                Effect::Persist(durable) => on_disk = &durable.flow.fingerprint,
+                Effect::Persist(durable) => {
+                    on_disk = &durable.flow.fingerprint;
+                    let now = step.cluster.now;
+                    *self.written.get_or_insert(step.node, || (on_disk.clone(), now)) =
+                        (on_disk.clone(), now);
+                }
                 Effect::Record(ClusterEvent::Membership { after: Membership::Connected { .. }, .. }) => {
                     let flow = &step.after.flow().fingerprint;
                     if flow != on_disk {
@@ -203,12 +213,26 @@ impl Property for InheritedFlowIsOnDisk {
     }
 
     fn looked(&mut self, cluster: &Cluster<'_>) -> Option<Finding> {
+        let is_being_written = |machine: &Machine, flow: &Fingerprint| {
+            self.written.get(machine.number).is_some_and(|(written, at)| {
+                written == flow && cluster.now.since(*at) <= cluster.common.heartbeat_interval
+            })
+        };
         cluster.machines.iter().find_map(|machine| {
             let node = &machine.awake()?.node;
             let (flow, on_disk) = (&node.flow().fingerprint, &machine.disk.flow.fingerprint);
             let is_member = matches!(node.membership(), Membership::Connected { .. });
-            if is_member && flow != on_disk { not_on_disk(machine.number, flow, on_disk) } else { None }
+            if !is_member || flow == on_disk || is_being_written(machine, flow) {
+                return None;
+            }
+            not_on_disk(machine.number, flow, on_disk)
         })
+    }
+
+    fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
+        if let Incident::Ended { node } = incident {
+            self.written.remove(*node);
+        }
     }
 }
 
