@@ -34,7 +34,7 @@ impl Property for ElectedFlowStays {
     }
 
     fn interest(&self) -> Interest {
-        Interest::IN_OFFICE.and(Interest::RECORDING)
+        Interest::RECORDING.and(Interest::ORDERING)
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {

@@ -221,7 +221,7 @@ impl Interest {
     pub const TURNING: Interest = Interest(1 << 7);
     /// Steps of a node that takes a person's request in, or answers one.
     pub const REQUESTED: Interest = Interest(1 << 8);
-    /// Steps of a node that gives an order, hears that one has arrived, or lets a node in.
+    /// Steps of a node that gives an order, hears that one has arrived or that a node loads a flow, or lets a node in.
     pub const ORDERING: Interest = Interest(1 << 9);
     /// All of them.
     pub const EVERYTHING: Interest = Interest((1 << KINDS) - 1);

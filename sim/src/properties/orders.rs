@@ -158,7 +158,7 @@ impl Property for UnreachableWasTried {
     }
 
     fn interest(&self) -> Interest {
-        Interest::ORDERING.and(Interest::IN_OFFICE).and(Interest::RECORDING)
+        Interest::ORDERING.and(Interest::RECORDING)
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {

@@ -38,7 +38,8 @@ impl Property for PutOutHoldsNoRole {
                     && oracle::is_out_on_request(&status.state)
             })
         };
-        if !by_membership && !by_table() {
+        let asked = !step.cluster.put_out.is_empty();
+        if !by_membership && !(asked && by_table()) {
             return None;
         }
         let others = || node.table().connected().any(|status| status.node.id != node.id());

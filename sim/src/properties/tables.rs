@@ -85,7 +85,8 @@ impl Property for NewerStatusStays {
     }
 
     fn interest(&self) -> Interest {
-        Interest::COMMANDED.and(Interest::IN_OFFICE).and(Interest::RECORDING)
+        // A coordinator records each change of its own table.
+        Interest::COMMANDED.and(Interest::RECORDING)
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {

@@ -12,8 +12,8 @@ pub(crate) fn kinds(stimulus: Stimulus, in_office: bool, effects: &Effects) -> I
     let kinds = match stimulus {
         Stimulus::FromCoordinator { .. } => Interest::COMMANDED,
         Stimulus::Requested { .. } => Interest::REQUESTED,
-        Stimulus::Acknowledged { .. } => Interest::ORDERING,
-        Stimulus::Heartbeat { .. } | Stimulus::Other => Interest::NOTHING,
+        Stimulus::Acknowledged { .. } | Stimulus::Heartbeat { loads: Some(_), .. } => Interest::ORDERING,
+        Stimulus::Heartbeat { loads: None, .. } | Stimulus::Other => Interest::NOTHING,
     };
     let kinds = if in_office { kinds.and(Interest::IN_OFFICE) } else { kinds };
     effects.as_slice().iter().map(kind).fold(kinds, Interest::and)
