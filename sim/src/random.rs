@@ -70,6 +70,9 @@ const fn fnv1a64(label: &str) -> u64 {
 /// The generator makes words of 32 bits.
 const WORDS_OF_A_VALUE: u128 = 2;
 
+/// 2^(k/8) for k from 0 to 7, times 2^16.
+const EIGHTHS_OF_A_DOUBLING: [u32; 8] = [65_536, 71_468, 77_936, 84_990, 92_682, 101_070, 110_218, 120_194];
+
 /// One sequence of random draws, the same on every machine and target.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -157,6 +160,29 @@ impl Stream {
         let doublings = (max / min).ilog2().min(self.next_u64().trailing_zeros());
         let low = min << doublings;
         self.between(low, max.min(low.saturating_add(low - 1)))
+    }
+
+    /// A value from `min` to `max`, both included, of which each order of magnitude is equally likely: as often between 1 and
+    /// 10 as between 10 and 100. The range is cut into steps of an eighth of a doubling; the step is drawn first, then a
+    /// value in it, so that no floating point is needed.
+    ///
+    /// # Panics
+    ///
+    /// When `min` is 0, of which there are no multiples, or greater than `max`.
+    pub fn log_uniform(&mut self, min: u64, max: u64) -> u64 {
+        assert!(min > 0, "zero has no multiples");
+        assert!(min <= max, "a range runs from its lesser to its greater end");
+        // Where a step begins, in the range that `max` belongs to. It stays below 2^64 * 2.
+        let edge = |step: u32| {
+            let eighth = u128::from(EIGHTHS_OF_A_DOUBLING[(step % 8) as usize]);
+            ((u128::from(min) << (step / 8)) * eighth) >> 16
+        };
+        let doublings = (max / min).ilog2();
+        let steps = (doublings * 8 + 1..=doublings * 8 + 8).find(|step| edge(*step) > u128::from(max));
+        let step = self.below(u64::from(steps.unwrap_or(doublings * 8 + 8))) as u32;
+        let low = edge(step) as u64;
+        let high = u64::try_from(edge(step + 1) - 1).unwrap_or(u64::MAX);
+        self.between(low, high.clamp(low, max))
     }
 
     /// One of `items`, all equally likely.
@@ -344,6 +370,19 @@ mod tests {
     }
 
     #[test]
+    fn each_order_of_magnitude_is_equally_likely() {
+        check_evenly_spread(&counts::<6>(120_000, |stream| {
+            u64::from((stream.log_uniform(1_000, 63_999) / 1_000).ilog2())
+        }));
+        assert_eq!(counts::<8>(100, |stream| stream.log_uniform(7, 7))[7], 100);
+        let end = u64::MAX;
+        assert_eq!(counts::<1>(100, |stream| end - stream.log_uniform(end, end))[0], 100);
+        assert!(
+            counts::<3>(10_000, |stream| stream.log_uniform(1, 3) - 1).iter().all(|count| *count > 1_000)
+        );
+    }
+
+    #[test]
     fn all_orders_and_all_picks_are_equally_likely() {
         check_evenly_spread(&counts::<6>(60_000, |stream| {
             let mut items = [0, 1, 2];
@@ -361,6 +400,7 @@ mod tests {
             prop_assert!(stream.below(low) < low);
             prop_assert!((low..=high).contains(&stream.between(low, high)));
             prop_assert!((low..=high).contains(&stream.heavy_tail(low, high)));
+            prop_assert!((low..=high).contains(&stream.log_uniform(low, high)));
         }
 
         #[test]

@@ -1,15 +1,13 @@
 //! How many ZooKeeper servers a drawn scenario has, and what happens to them when there are several. A scenario with one
 //! server has no such steps, and is as if nothing had been drawn here.
 
-use super::{draw_node, draw_ratio, to_u32};
+use super::faults::draw_ratio;
+use super::{Frame, draw_moment, draw_node, to_u32};
 use crate::plan::{Action, Cut, Direction, Disk, DurationRange, Lasts, Protocol, Selector, Step};
-use crate::random::{Stream, Streams};
+use crate::random::Stream;
 use crate::scenario::{ClientLibrary, ZooKeeper};
 use std::time::Duration;
 use zeromaster_zookeeper::Release;
-
-/// Drawn plans have up to this many steps that strike servers.
-const STEPS_MAX: u64 = 6;
 
 /// The kinds of steps.
 const KINDS: [Kind; 10] = [
@@ -39,12 +37,14 @@ enum Kind {
     WallClock,
 }
 
-/// Seven of twelve clusters have one server, four have three, one has five.
+/// Fourteen of 24 clusters have one server, seven have three, two have five. One has an even number, with which the
+/// majority is no smaller than with one more.
 pub(super) fn draw_servers(stream: &mut Stream, tick: Duration, longest_latency: Duration) -> ZooKeeper {
-    let servers = match stream.below(12) {
-        0..7 => return ZooKeeper { tick, ..ZooKeeper::default() },
-        7..11 => 3,
-        _ => 5,
+    let servers = match stream.below(24) {
+        0..14 => return ZooKeeper { tick, ..ZooKeeper::default() },
+        14..21 => 3,
+        21..23 => 5,
+        _ => *stream.pick(&[2, 4]),
     };
     ZooKeeper {
         servers,
@@ -68,23 +68,20 @@ pub(super) fn shortest_session(zookeeper: ZooKeeper, longest_latency: Duration) 
 const SHORTEST_SESSION: u32 = 60;
 
 /// The steps that strike servers.
-pub(super) fn draw_steps(streams: Streams, shape: &mut Stream, nodes: u32, servers: u32) -> Vec<Step> {
-    if servers == 1 {
+pub(super) fn draw_steps(frame: &Frame) -> Vec<Step> {
+    if frame.servers == 1 {
         return Vec::new();
     }
-    let steps = shape.between(0, STEPS_MAX);
-    let horizon = shape.between(20_000, 150_000);
+    let mut shape = frame.streams.stream("drawn ensemble plan");
+    let steps = frame.temperament.draw_server_faults(&mut shape);
     let kinds: Vec<Kind> = KINDS.into_iter().filter(|_| shape.below(2) == 0).collect();
     let kinds = if kinds.is_empty() { KINDS.to_vec() } else { kinds };
     let steps = (0..steps).map(|number| {
-        let mut stream = streams.indexed("drawn ensemble step", number, 0);
-        let at = Duration::from_millis(stream.between(2_000, horizon));
-        let action = draw_action(&mut stream, &kinds, nodes, servers);
-        let lasts = if action.lasts() {
-            Lasts::For(Duration::from_millis(stream.heavy_tail(200, 60_000)))
-        } else {
-            Lasts::UntilHealed
-        };
+        let mut stream = frame.streams.indexed("drawn ensemble step", number, 0);
+        let at = draw_moment(&mut stream, 2_000, frame.horizon);
+        let action = draw_action(&mut stream, &kinds, frame.nodes, frame.servers);
+        let lasts =
+            if action.lasts() { Lasts::For(frame.pace.draw_length(&mut stream)) } else { Lasts::UntilHealed };
         Step { at, action, lasts }
     });
     steps.collect()
@@ -118,7 +115,7 @@ fn draw_action(stream: &mut Stream, kinds: &[Kind], nodes: u32, servers: u32) ->
             Action::Cut { cut: Cut { from: vec![from], to: vec![node], direction }, protocol: None }
         }
         Kind::Lag => {
-            let longest = stream.heavy_tail(50, 10_000);
+            let longest = stream.log_uniform(50, 10_000);
             let by = DurationRange { min: Duration::ZERO, max: Duration::from_millis(longest) };
             let direction = if stream.below(2) == 0 { Direction::OneWay } else { Direction::Both };
             let between = Cut { from: vec![other_side(stream, node)], to: vec![node], direction };
@@ -133,7 +130,7 @@ fn draw_action(stream: &mut Stream, kinds: &[Kind], nodes: u32, servers: u32) ->
             Action::ClockDrift { node, ppm: parts - 10_000 }
         }
         Kind::WallClock => {
-            let by = i64::try_from(stream.heavy_tail(500, 86_400_000)).unwrap_or(0);
+            let by = i64::try_from(stream.log_uniform(500, 86_400_000)).unwrap_or(0);
             let by_ms = if stream.below(2) == 0 { by } else { -by };
             Action::WallClock { server: node, by_ms }
         }
