@@ -11,6 +11,7 @@ use std::time::Duration;
 use zeromaster_core::rules::Rules;
 use zeromaster_embedded::{Release, SERVERS_MAX};
 use zeromaster_sim::plan::{NODES_MAX, parse_duration};
+use zeromaster_sim::scenario::{RuleChoice, RuleError, RuleOverride};
 
 /// What would this NiFi cluster do under these faults, and how long until it is whole again? Simulated, from a real
 /// nifi.properties, the same every time.
@@ -87,11 +88,27 @@ pub struct RunArguments {
 }
 
 /// Whose rules.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Default, Debug)]
 pub struct RulesArgument {
     /// Whose rules the nodes follow: the protocol as it should be, or a version of NiFi
     #[arg(long = "rules", value_name = "NAME", value_parser = PossibleValuesParser::new(Rules::NAMES))]
     pub name: Option<String>,
+
+    /// Override one rule, such as complete_by_attempt=true, leadership_cache=2s or
+    /// auto_reconnect=LACK_OF_HEARTBEAT,NODE_SHUTDOWN; may be given several times. docs/nifi-map.md explains the rules
+    #[arg(long = "rule", value_name = "RULE=VALUE")]
+    pub overrides: Vec<RuleOverride>,
+}
+
+impl RulesArgument {
+    /// The rules that a scenario with `rules` is run under.
+    ///
+    /// # Errors
+    /// When a rule cannot be overridden.
+    pub fn applied_to(&self, rules: &RuleChoice) -> Result<RuleChoice, RuleError> {
+        let named = self.name.as_ref().map_or_else(|| rules.clone(), |name| RuleChoice::named(name));
+        self.overrides.iter().try_fold(named, |rules, rule| rules.with(rule))
+    }
 }
 
 /// In which world.

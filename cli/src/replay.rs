@@ -1,5 +1,6 @@
 //! The line that shows a finding again, from the arguments that led to it.
 
+use crate::args::RulesArgument;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -26,6 +27,12 @@ impl Replay {
             Some(value) => self.word(name).word(value),
             None => self,
         }
+    }
+
+    /// Adds the rules.
+    pub fn rules(self, rules: &RulesArgument) -> Replay {
+        let named = self.option("--rules", rules.name.as_deref());
+        rules.overrides.iter().fold(named, |replay, rule| replay.option("--rule", Some(&rule.to_string())))
     }
 
     /// Adds a file.
@@ -56,10 +63,12 @@ mod tests {
     #[test]
     fn a_line_can_be_pasted_into_a_shell() {
         let replay = Replay::new().path(Path::new("my cluster/it's.toml")).option("--until", Some("5 mins"));
-        let replay = replay.option("--rules", None).option("--nodes", Some("3"));
+        let overrides = ["leadership_cache = 2s", "auto_reconnect=UNKNOWN"].map(|rule| rule.parse().unwrap());
+        let rules = RulesArgument { name: None, overrides: overrides.into() };
+        let replay = replay.rules(&RulesArgument::default()).rules(&rules).option("--nodes", Some("3"));
         assert_eq!(
             replay.line(7),
-            r"zeromaster run 'my cluster/it'\''s.toml' --until '5 mins' --nodes 3 --seed 7"
+            r"zeromaster run 'my cluster/it'\''s.toml' --until '5 mins' --rule 'leadership_cache = 2s' --rule auto_reconnect=UNKNOWN --nodes 3 --seed 7"
         );
     }
 }

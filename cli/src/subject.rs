@@ -43,9 +43,7 @@ impl Subject {
     pub fn to_run(arguments: &RunArguments) -> Result<Subject, Complaint> {
         let mut draft = Draft::begin(arguments)?;
         let scenario = &mut draft.scenario;
-        if let Some(rules) = &arguments.rules.name {
-            scenario.rules.clone_from(rules);
-        }
+        scenario.rules = arguments.rules.applied_to(&scenario.rules).map_err(Complaint::new)?;
         if let Some(until) = arguments.until {
             scenario.until = Some(scenario.until.map_or(until, |other| other.max(until)));
         }
@@ -64,12 +62,10 @@ impl Subject {
     pub fn to_fuzz(arguments: &FuzzArguments) -> Result<Option<Subject>, Complaint> {
         let Some(path) = &arguments.file else { return Ok(None) };
         let mut draft = Draft::of_file(path)?;
-        if let Some(rules) = &arguments.rules.name {
-            draft.scenario.rules.clone_from(rules);
-        }
+        draft.scenario.rules = arguments.rules.applied_to(&draft.scenario.rules).map_err(Complaint::new)?;
         draft.read_files(None, None)?;
         draft.refuse(arguments.world.of)?;
-        let replay = Replay::new().path(path).option("--rules", arguments.rules.name.as_deref());
+        let replay = Replay::new().path(path).rules(&arguments.rules);
         let replay = replay.option("--world", arguments.world.of.word());
         draft.finish(replay).map(Some)
     }
@@ -239,7 +235,7 @@ fn replay(arguments: &RunArguments) -> Replay {
         .option("--nodes", arguments.nodes.map(|nodes| nodes.to_string()).as_deref())
         .option("--properties", path(&arguments.properties).as_deref())
         .option("--firewall", path(&arguments.firewall).as_deref())
-        .option("--rules", arguments.rules.name.as_deref())
+        .rules(&arguments.rules)
         .option("--world", arguments.world.of.word())
         .option("--until", arguments.until.map(show_duration).as_deref())
 }

@@ -198,6 +198,33 @@ fn findings_come_in_the_order_of_the_seeds_and_each_can_be_replayed() {
 }
 
 #[test]
+fn single_rules_are_overridden_by_arguments_and_by_files() {
+    let rules = "--rules 1.28 --rule complete_by_attempt=true --rule leadership_cache=2s";
+    let timeline = check(&format!("run {rules}"), 0);
+    let header =
+        "# seed 1 · 3 nodes · rules 1.28 with complete_by_attempt = true, leadership_cache = \"2s\"\n";
+    assert!(timeline.starts_with(header), "{timeline}");
+    let plan = check(&format!("run {rules} --print-plan"), 0);
+    assert!(plan.contains("\n[cluster.rules]\nbase = \"1.28\"\ncomplete_by_attempt = true\n"), "{plan}");
+    let printed = file("rules/printed.toml", &plan);
+    assert_eq!(timeline, check(&format!("run {}", printed.display()), 0));
+    // With the one rule that it breaks under, the scenario holds.
+    let waker = file("rules/waker.toml", WAKER);
+    let waker = waker.display();
+    check(&format!("run {waker} --quiet --rules 1.28 --rule act_under_lease=false"), 1);
+    check(&format!("run {waker} --quiet --rules 1.28 --rule act_under_lease=true"), 0);
+
+    let found = zeromaster(&format!("fuzz {waker} --seeds 0..3 {rules}"));
+    assert!(stdout(&found).contains(&format!(" {rules} --seed ")), "{}", stdout(&found));
+    let found = zeromaster(&format!("fuzz --seeds 0..20 {rules}"));
+    assert!(
+        stdout(&found).contains(&format!("  zeromaster run --drawn {rules} --seed ")),
+        "{}",
+        stdout(&found)
+    );
+}
+
+#[test]
 fn a_scenario_runs_in_the_other_world() {
     let sleeper = file("madsim/sleeper.toml", SLEEPER);
     let arguments = format!("run {} --world madsim", sleeper.display());
@@ -262,6 +289,16 @@ fn a_wrong_value_is_named_with_its_file_its_line_and_what_was_expected() {
     check_refused("scenarios nowhere", "nowhere: there is no such file or folder");
     check_refused("fuzz --seeds 5..5", "expected two seeds such as 0..1000");
     check_refused("run --rules 3.0", "1.28");
+    let rules = format!("{head}[cluster.rules]\nbase = \"1.28\"\ncomplete_by_attemp = true\n");
+    let rules = file("wrong/rules.toml", &rules);
+    let rules = rules.display();
+    check_refused(
+        &format!("run {rules}"),
+        &format!("{rules}: line 6: cluster.rules.complete_by_attemp: unknown rule, expected one of"),
+    );
+    check_refused(&format!("run {rules}"), "; did you mean complete_by_attempt?");
+    check_refused("run --rule complete_by_attempt=maybe", "found \"maybe\", expected true or false");
+    check_refused("fuzz --seeds 0..2 --rule leadership_chek=NameRead", "did you mean leadership_check?");
     check_refused("run --until later", "expected a duration");
     check_refused("zookeeper --super-digest super:test", "SHA-1");
 }

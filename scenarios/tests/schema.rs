@@ -43,6 +43,11 @@ fn an_unknown_key_a_wrong_type_and_a_missing_key_are_refused() {
         check_text("about = \"x.\"\n[cluster]\nnodes = \"3\""),
         Err("cluster.nodes: expected an integer".to_owned())
     );
+    let rules = |rules: &str| check_text(&format!("about = \"x.\"\n[cluster]\nnodes = 3\n{rules}"));
+    assert_eq!(rules("rules = \"1.28\""), Ok(()));
+    assert_eq!(rules("rules = { base = \"1.28\", complete_by_attempt = true }"), Ok(()));
+    let wrong = Err("cluster.rules: fits none of its shapes".to_owned());
+    assert_eq!(rules("rules = { complete_by_attempt = \"yes\" }"), wrong);
     assert_eq!(check_text("about = \"x.\"\n[cluster]"), Err("cluster.nodes: missing".to_owned()));
     assert_eq!(
         check_text(
@@ -59,6 +64,14 @@ fn check(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     // A reference with a description of its own: everything else is in what it refers to.
     if let Some(all) = schema["allOf"].as_array() {
         return all.iter().try_for_each(|part| check(root, part, value));
+    }
+    if let Some(ways) = schema["anyOf"].as_array() {
+        let mut found = ways.iter().map(|way| check(root, way, value));
+        return if found.any(|found| found.is_ok()) {
+            Ok(())
+        } else {
+            Err(": fits none of its shapes".to_owned())
+        };
     }
     if let Some(kind) = schema["type"].as_str()
         && !is_a(kind, value)
@@ -126,6 +139,7 @@ fn is_a(kind: &str, value: &Value) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
         other => panic!("the schema uses a type that this test does not know: {other}"),
     }
 }

@@ -13,7 +13,7 @@ mod temperament;
 
 use crate::plan::{DurationRange, NodeNumber, Plan, Selector, Step};
 use crate::random::{Stream, Streams};
-use crate::scenario::{Expect, Scenario};
+use crate::scenario::{Expect, RuleChoice, Scenario};
 use std::time::Duration;
 use temperament::{Pace, Temperament};
 
@@ -56,7 +56,7 @@ pub fn draw(seed: u64) -> Scenario {
         until: None,
         heal: None,
         nodes,
-        rules: Scenario::RULES.to_owned(),
+        rules: RuleChoice::default(),
         properties: None,
         firewall: cluster::draw_firewall(&mut streams.stream("drawn firewall"), nodes),
         flows: cluster::draw_flows(&mut streams.stream("drawn flows"), nodes),

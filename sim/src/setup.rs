@@ -75,7 +75,8 @@ impl Setup {
     /// # Errors
     /// When a value makes no sense: where, and what was expected.
     pub fn new(scenario: &Scenario, properties: Option<&str>) -> Result<Setup, SetupError> {
-        let rules = Rules::named(&scenario.rules).ok_or_else(|| SetupError::Rules(scenario.rules.clone()))?;
+        let no_rules = || SetupError::Rules(scenario.rules.base().to_owned());
+        let rules = scenario.rules.rules().ok_or_else(no_rules)?;
         let mut file = NifiProperties::parse(properties.unwrap_or(SHIPPED_PROPERTIES));
         for (key, value) in &scenario.nifi {
             file.set(key, value);

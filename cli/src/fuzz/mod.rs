@@ -24,14 +24,15 @@ use workers::{Source, Summary, on_workers};
 /// # Errors
 /// When an argument or a file is wrong.
 pub fn fuzz(arguments: &FuzzArguments) -> Result<Exit, Complaint> {
-    let (rules, world) = (arguments.rules.name.clone(), arguments.world.of);
+    let world = arguments.world.of;
     let (source, replay) = match Subject::to_fuzz(arguments)? {
         Some(subject) => {
             let replay = subject.replay.clone();
             (Source::Subject(Box::new(subject)), replay)
         }
         None => {
-            let replay = Replay::new().word("--drawn").option("--rules", rules.as_deref());
+            let replay = Replay::new().word("--drawn").rules(&arguments.rules);
+            let rules = arguments.rules.clone();
             (Source::Drawn { rules }, replay.option("--world", world.word()))
         }
     };

@@ -1,5 +1,6 @@
 //! The threads, and what each does with a seed.
 
+use crate::args::RulesArgument;
 use crate::complaint::Complaint;
 use crate::output::Reader;
 use crate::panics;
@@ -19,7 +20,7 @@ const RESULTS_MAX: usize = 1_024;
 /// What is run under each seed.
 pub enum Source {
     /// A scenario that is drawn from it.
-    Drawn { rules: Option<String> },
+    Drawn { rules: RulesArgument },
     /// This.
     Subject(Box<Subject>),
 }
@@ -91,9 +92,9 @@ fn run_one(source: &Source, world: World, seed: u64) -> Summary {
     panics::catch(|| match source {
         Source::Drawn { rules } => {
             let mut scenario = draw(seed);
-            if let Some(rules) = rules {
-                scenario.rules.clone_from(rules);
-            }
+            scenario.rules = rules
+                .applied_to(&scenario.rules)
+                .unwrap_or_else(|error| panic!("the arguments were checked before: {error}"));
             let setup = Setup::new(&scenario, None)
                 .unwrap_or_else(|error| panic!("a scenario that was drawn can be run: {error}"));
             let (scenario, left_out) = world.drawn(scenario);
@@ -177,7 +178,7 @@ mod tests {
     fn every_seed_is_run_once() {
         for jobs in [1, 3] {
             let mut seen = Vec::new();
-            let source = Source::Drawn { rules: None };
+            let source = Source::Drawn { rules: RulesArgument::default() };
             let reader = on_workers(jobs, 5..12, &source, World::Sim, |seed, _| {
                 seen.push(seed);
                 Ok(Reader::Listens)
@@ -190,7 +191,7 @@ mod tests {
 
     #[test]
     fn when_nobody_reads_nobody_works() {
-        let source = Source::Drawn { rules: None };
+        let source = Source::Drawn { rules: RulesArgument::default() };
         let reader = on_workers(2, 0..u64::MAX, &source, World::Sim, |_, _| Ok(Reader::Left));
         assert_eq!(reader.ok(), Some(Reader::Left));
     }

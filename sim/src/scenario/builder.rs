@@ -1,14 +1,17 @@
 //! A scenario written in Rust, with the words of the file, for tests.
 
 use super::file::{
-    FileCluster, FileExpect, FileNetwork, FileOperator, FileScenario, FileState, FileStep, FileZooKeeper,
+    FileCluster, FileExpect, FileNetwork, FileOperator, FileRules, FileScenario, FileState, FileStep,
+    FileZooKeeper,
 };
 use super::resolve::{is_writable, resolve};
-use super::words::{Entries, Located, Text, Whole, Word};
+use super::rules::{RuleChoice, RuleOverride};
+use super::words::{Entries, Located, Name, Text, Whole, Word};
 use super::{Scenario, ScenarioError};
 use crate::plan::{DurationRange, Lasts, OperatorAction, WordError};
 use core::fmt::Display;
 use std::time::Duration;
+use zeromaster_core::rules::Rules;
 
 /// A time or a length for a builder: a text as in a file, or a duration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,12 +94,49 @@ impl ScenarioBuilder {
     texts! {
         /// One sentence: what must hold, and why anyone would doubt it.
         about => file.about, "about";
-        /// The rule set.
-        rules => cluster.rules, "cluster.rules";
         /// The path of a nifi.properties file.
         properties => cluster.properties, "cluster.properties";
         /// How long loading a flow takes, such as `200ms..1s`.
         flow_load => cluster.flow_load, "cluster.flow_load";
+    }
+
+    /// The rule set of that name; what [`ScenarioBuilder::rule`] said before is forgotten.
+    #[must_use]
+    pub fn rules(mut self, name: impl Display) -> Self {
+        let name = self.word::<Name>("cluster.rules", name);
+        self.cluster.rules = name.map(|name| Located::nowhere(FileRules::Name(name.value.0)));
+        self
+    }
+
+    /// These rules; what [`ScenarioBuilder::rules`] or [`ScenarioBuilder::rule`] said before is forgotten.
+    #[must_use]
+    pub fn rules_value(mut self, rules: Rules) -> Self {
+        self.cluster.rules = Some(Located::nowhere(FileRules::Value(Box::new(rules))));
+        self
+    }
+
+    /// Overrides one rule, which is named as the field of [`Rules`] is, with a value as on the command line: `true`, `5s`,
+    /// `NameRead`.
+    #[must_use]
+    pub fn rule(mut self, name: &str, value: impl Display) -> Self {
+        let read = format!("{name}={value}").parse::<RuleOverride>();
+        let Some(rule) = self.keep("cluster.rules", read) else { return self };
+        let (base, mut rules) = match self.cluster.rules.take().map(|located| located.value) {
+            None => (None, Vec::new()),
+            Some(FileRules::Name(name)) => (Some(Located::nowhere(Word(name))), Vec::new()),
+            Some(FileRules::Table { base, rules }) => (base, rules),
+            Some(FileRules::Value(value)) => {
+                let choice = RuleChoice::of(*value).with(&rule);
+                let rules = self.keep("cluster.rules", choice).and_then(|choice| choice.rules());
+                return match rules {
+                    Some(rules) => self.rules_value(rules),
+                    None => self,
+                };
+            }
+        };
+        rules.push((rule.name().to_owned(), None, rule.value().clone()));
+        self.cluster.rules = Some(Located::nowhere(FileRules::Table { base, rules }));
+        self
     }
 
     /// The seed.
@@ -401,7 +441,7 @@ impl ScenarioBuilder {
     }
 
     /// The value, or nothing when it could not be read; the first such mistake is remembered.
-    fn keep<T>(&mut self, key: &str, read: Result<T, WordError>) -> Option<T> {
+    fn keep<T>(&mut self, key: &str, read: Result<T, impl Display>) -> Option<T> {
         read.map_err(|error| self.mistaken(key, error.to_string())).ok()
     }
 

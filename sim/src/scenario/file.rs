@@ -1,15 +1,21 @@
 //! The scenario file as it is written: every key, none of the meaning. The schema is drawn from here, so the comments
 //! on the keys are what an editor shows.
 
+use super::rules::rule_schemas;
 use super::values::{ClientLibrary, ExpectedState, FlowName};
 use super::words::{
-    Ahead, Buffered, Down, Drift, Entries, Located, Machines, Name, NifiKey, OneNode, Processes, Whole,
+    Ahead, Buffered, Down, Drift, Entries, Located, Machines, Name, NifiKey, OneNode, Processes, Text, Whole,
     Whose, Word,
 };
 use crate::plan::{Cut, Disk, DurationRange, Lasts, NodeNumber, Protocol, Ratio};
-use schemars::JsonSchema;
+use core::fmt;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
+use zeromaster_core::rules::Rules;
 use zeromaster_core::status::DisconnectionCode;
 use zeromaster_zookeeper::Release;
 
@@ -51,8 +57,9 @@ pub(super) struct FileCluster {
     /// How many nodes, from 1 to 10000; they are called n1, n2, and so on.
     #[schemars(required, range(min = 1, max = 10_000))]
     pub(super) nodes: Option<Located<Whole>>,
-    /// Whose rules the nodes follow: "default", or the name of a NiFi version. Default: "default".
-    pub(super) rules: Key<Name>,
+    /// Whose rules the nodes follow: "default", or the name of a NiFi version. Or a table, with that name as `base` and
+    /// with rules that differ from it. Default: "default".
+    pub(super) rules: Option<Located<FileRules>>,
     /// A nifi.properties file that all nodes use; its path from the scenario file.
     pub(super) properties: Key<Name>,
     /// The text of the firewall file: one address, host name or network in CIDR notation a line. Node n3 is the host
@@ -71,6 +78,73 @@ pub(super) struct FileCluster {
     pub(super) load_failures: Option<Entries<NodeNumber, Whole>>,
     /// Keys of nifi.properties to override, as strings.
     pub(super) nifi: Option<Entries<NifiKey, String>>,
+}
+
+/// Whose rules: a name, or a table with single rules.
+#[derive(Clone)]
+pub(super) enum FileRules {
+    /// The rule set of that name.
+    Name(Name),
+    /// What the file, or the builder, says one by one.
+    Table {
+        /// The rule set that everything else is taken from.
+        base: Key<Name>,
+        /// Fields of `Rules`, with their values.
+        rules: Vec<(String, Option<usize>, Value)>,
+    },
+    /// Rules that a builder was given.
+    Value(Box<Rules>),
+}
+
+struct FileRulesVisitor;
+
+impl<'de> Visitor<'de> for FileRulesVisitor {
+    type Value = FileRules;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name, or a table, [cluster.rules], with base and with single rules")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<FileRules, E> {
+        Name::read(text).map(FileRules::Name).map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FileRules, A::Error> {
+        let (mut base, mut rules) = (None, Vec::new());
+        while let Some(name) = map.next_key::<Located<String>>()? {
+            if name.value == "base" {
+                base = Some(map.next_value()?);
+            } else {
+                rules.push((name.value, name.offset, map.next_value()?));
+            }
+        }
+        Ok(FileRules::Table { base, rules })
+    }
+}
+
+impl<'de> Deserialize<'de> for FileRules {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FileRulesVisitor)
+    }
+}
+
+impl JsonSchema for FileRules {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Rules".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let name = generator.subschema_for::<Word<Name>>();
+        let mut properties = rule_schemas();
+        properties.insert("base".to_owned(), name.clone().to_value());
+        let table =
+            json_schema!({ "type": "object", "properties": properties, "additionalProperties": false });
+        json_schema!({ "anyOf": [name, table] })
+    }
 }
 
 /// ZooKeeper's own settings.

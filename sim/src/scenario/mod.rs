@@ -4,6 +4,7 @@
 mod builder;
 mod file;
 mod resolve;
+mod rules;
 mod schema;
 mod step;
 mod values;
@@ -16,6 +17,7 @@ pub(crate) mod strategies;
 mod tests;
 
 pub use builder::{ScenarioBuilder, Time};
+pub use rules::{RuleChoice, RuleError, RuleOverride};
 pub use schema::schema;
 pub use values::{ClientLibrary, ExpectedState, FlowName};
 
@@ -44,8 +46,8 @@ pub struct Scenario {
     pub heal: Option<Duration>,
     /// How many nodes, from 1 to [`NODES_MAX`](crate::plan::NODES_MAX).
     pub nodes: u32,
-    /// The name of the rule set.
-    pub rules: String,
+    /// The rules that the nodes follow.
+    pub rules: RuleChoice,
     /// The path of a nifi.properties file, from the scenario file.
     pub properties: Option<String>,
     /// The text of the firewall file.
@@ -190,8 +192,6 @@ impl std::error::Error for ScenarioError {}
 impl Scenario {
     /// The seed of a scenario that names none.
     pub const SEED: u64 = 1;
-    /// The rule set of a scenario that names none.
-    pub const RULES: &'static str = "default";
     /// How long loading a flow takes, if the scenario does not say.
     pub const FLOW_LOAD: DurationRange =
         DurationRange { min: Duration::from_millis(200), max: Duration::from_secs(1) };

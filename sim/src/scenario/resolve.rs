@@ -1,6 +1,7 @@
 //! From the file as it is written to the scenario it means: defaults filled in, names looked up, nonsense refused.
 
-use super::file::{FileCluster, FileExpect, FileScenario, FileState, FileZooKeeper};
+use super::file::{FileCluster, FileExpect, FileRules, FileScenario, FileState, FileZooKeeper};
+use super::rules::{RuleChoice, RuleOverride};
 use super::step::{exists, step};
 use super::values::{ExpectedState, FlowName};
 use super::words::{Entries, Located, Name, Text, Whole, Whose, Word};
@@ -121,20 +122,50 @@ fn node_count(cluster: &FileCluster, offset: Option<usize>) -> Result<u32, Probl
     }
 }
 
-fn rules(cluster: &FileCluster, known: Option<&Known<'_>>) -> Result<String, Problem> {
-    let Some(rules) = &cluster.rules else { return Ok(Scenario::RULES.to_owned()) };
+fn rules(cluster: &FileCluster, known: Option<&Known<'_>>) -> Result<RuleChoice, Problem> {
+    let Some(located) = &cluster.rules else { return Ok(RuleChoice::default()) };
     let known = known.map(|known| known.rules.to_vec());
-    look_up("cluster.rules", rules, known.as_deref())
+    match &located.value {
+        FileRules::Name(name) => {
+            look_up_text("cluster.rules", &name.0, located.offset, known.as_deref())?;
+            Ok(RuleChoice::named(&name.0))
+        }
+        FileRules::Value(rules) => Ok(RuleChoice::of(**rules)),
+        FileRules::Table { base, rules } => {
+            let mut choice = RuleChoice::default();
+            if let Some(base) = base {
+                choice = RuleChoice::named(&look_up("cluster.rules.base", base, known.as_deref())?);
+            }
+            for (name, offset, value) in rules {
+                choice =
+                    choice.with(&RuleOverride::new(name, value.clone())).map_err(|error| {
+                        match &error.name {
+                            Some(name) => problem(&format!("cluster.rules.{name}"), *offset, error.message),
+                            None => problem("cluster.rules.base", *offset, error.message),
+                        }
+                    })?;
+            }
+            Ok(choice)
+        }
+    }
 }
 
 /// The name, if it is known or nobody knows.
 fn look_up(key: &str, name: &Located<Word<Name>>, known: Option<&[&str]>) -> Result<String, Problem> {
-    let text = &name.value.0.0;
+    look_up_text(key, &name.value.0.0, name.offset, known)
+}
+
+fn look_up_text(
+    key: &str,
+    text: &str,
+    offset: Option<usize>,
+    known: Option<&[&str]>,
+) -> Result<String, Problem> {
     match known {
-        Some(known) if !known.contains(&text.as_str()) => {
-            Err(problem(key, name.offset, format!("found {text:?}, expected one of {}", known.join(", "))))
+        Some(known) if !known.contains(&text) => {
+            Err(problem(key, offset, format!("found {text:?}, expected one of {}", known.join(", "))))
         }
-        Some(_) | None => Ok(text.clone()),
+        Some(_) | None => Ok(text.to_owned()),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use super::resolve::Size;
 use super::step::check_cut;
-use super::{ClientLibrary, Expect, ExpectedState, FlowName, Flows, Scenario, StateExpectation, ZooKeeper};
+use super::{
+    ClientLibrary, Expect, ExpectedState, FlowName, Flows, RuleChoice, RuleOverride, Scenario,
+    StateExpectation, ZooKeeper,
+};
 use crate::plan::{
     Action, Cut, DRIFT_PPM_MAX, Direction, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Plan,
     Protocol, Ratio, SERVERS_MAX, Selector, Step,
@@ -238,6 +241,24 @@ fn expect(
         })
 }
 
+/// A rule set of one of these names, or one that is known with a few rules changed.
+fn rule_choice(names: &'static [&'static str]) -> impl Strategy<Value = RuleChoice> {
+    let name = (0..names.len()).prop_map(|index| RuleChoice::named(names[index]));
+    let changes = [
+        "complete_by_attempt=true",
+        "complete_by_attempt=false",
+        "leadership_cache=1500ms",
+        "leadership_check=NameRead",
+        "auto_reconnect=UNKNOWN,NODE_SHUTDOWN",
+        "auto_reconnect=",
+    ];
+    let change = (0..changes.len()).prop_map(move |index| changes[index].parse::<RuleOverride>().unwrap());
+    let changed = vec(change, 1..4).prop_map(|changes| {
+        changes.iter().fold(RuleChoice::default(), |choice, change| choice.with(change).unwrap())
+    });
+    prop_oneof![2 => name, 1 => changed]
+}
+
 /// Scenarios that use these names.
 pub(crate) fn scenario(
     rules: &'static [&'static str],
@@ -249,7 +270,7 @@ pub(crate) fn scenario(
             let size = Size { nodes, servers: zookeeper.servers };
             let head = (line(), any::<u64>(), option::of(duration()), option::of(duration()));
             let names = (
-                (0..rules.len()).prop_map(|index| rules[index].to_owned()),
+                rule_choice(rules),
                 option::of(line()),
                 option::of("[ -~\n\té]{0,30}"),
                 btree_map("nifi\\.[a-zA-Z0-9._-]{1,10}", "[ -~\n\t\r\u{7f}\u{85}é]{0,10}", 0..3),

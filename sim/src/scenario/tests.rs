@@ -8,6 +8,7 @@ use super::strategies;
 use super::*;
 use crate::plan::{Action, Selector};
 use proptest::prelude::*;
+use zeromaster_core::rules::Rules;
 
 const RULES: &[&str] = &["default", "nifi-1.0", "nifi-2.0"];
 const SAFETY: &[&str] = &["one-acting-coordinator", "no-lost-update"];
@@ -176,7 +177,7 @@ fn everything() -> Scenario {
 fn the_smallest_file_has_every_default() {
     let scenario = Scenario::parse(SMALLEST, &KNOWN).unwrap();
     assert_eq!(scenario, Scenario::of(1).about("it runs").build().unwrap());
-    assert_eq!((scenario.seed, scenario.rules.as_str()), (1, "default"));
+    assert_eq!((scenario.seed, scenario.rules.base()), (1, "default"));
     assert_eq!(scenario.flows.of_node(NodeNumber(1)).to_string(), "A");
     assert_eq!(
         (scenario.flow_load.to_string(), scenario.latency.to_string()),
@@ -285,6 +286,40 @@ fn what_is_written_is_the_same_scenario_and_stays_as_it_is() {
     assert_eq!(Scenario::parse(&text, &KNOWN).unwrap().to_toml(), text);
     let expected = "about = \"it runs\"\nseed = 1\n\n[cluster]\nnodes = 1\nrules = \"default\"\n";
     assert_eq!(Scenario::parse(SMALLEST, &KNOWN).unwrap().to_toml(), expected);
+}
+
+#[test]
+fn rules_are_a_name_or_a_table_or_a_value() {
+    let named = |rules: &str| {
+        let text = format!("about = \"rules\"\n[cluster]\nnodes = 1\n{rules}");
+        Scenario::parse(&text, &Known { rules: &Rules::NAMES, ..KNOWN }).unwrap()
+    };
+    let built = |builder: ScenarioBuilder| builder.about("rules").build().unwrap();
+    let table =
+        "[cluster.rules]\nbase = \"1.28\"\ncomplete_by_attempt = true\nleadership_cache = \"2 secs\"\n";
+    let value = Rules {
+        complete_by_attempt: true,
+        leadership_cache: Duration::from_secs(2),
+        ..Rules::named("1.28").unwrap()
+    };
+    let scenario = named(table);
+    assert_eq!(scenario.rules.rules(), Some(value));
+    assert_eq!(scenario, built(Scenario::of(1).rules_value(value)));
+    let by_rule =
+        Scenario::of(1).rules("1.28").rule("complete_by_attempt", true).rule("leadership_cache", "2s");
+    assert_eq!(scenario, built(by_rule));
+    let from_value =
+        Scenario::of(1).rules_value(Rules::named("1.28").unwrap()).rule("leadership_cache", "2s");
+    assert_eq!(scenario, built(from_value.rule("complete_by_attempt", true)));
+    let written = "[cluster.rules]\nbase = \"1.28\"\ncomplete_by_attempt = true\nleadership_cache = \"2s\"\n";
+    assert!(scenario.to_toml().ends_with(written), "{}", scenario.to_toml());
+    // What comes to the rules of the base is the base.
+    let same = named("[cluster.rules]\nbase = \"1.28\"\ncomplete_by_attempt = false\n");
+    assert_eq!(same, named("rules = \"1.28\"\n"));
+    assert_eq!(
+        named("rules = { connecting_expires = false }\n").rules.to_string(),
+        "default with connecting_expires = false"
+    );
 }
 
 #[test]

@@ -35,7 +35,10 @@ impl Scenario {
     fn write_cluster(&self, out: &mut Lines) {
         out.header("[cluster]");
         out.pair("nodes", &self.nodes.to_string());
-        out.pair("rules", &quoted(&self.rules));
+        let overrides = self.rules.overrides();
+        if overrides.is_empty() {
+            out.pair("rules", &quoted(self.rules.base()));
+        }
         out.optional("properties", self.properties.as_deref().map(quoted));
         out.optional("firewall", self.firewall.as_deref().map(block));
         if self.flows != Flows::default() {
@@ -49,6 +52,11 @@ impl Scenario {
             out.pair("flow_load", &text(&self.flow_load));
         }
         out.nodes("load_failures", &self.load_failures, u32::to_string);
+        if !overrides.is_empty() {
+            out.header("[cluster.rules]");
+            out.pair("base", &quoted(self.rules.base()));
+            overrides.iter().for_each(|(name, value)| out.pair(name, value));
+        }
         if !self.nifi.is_empty() {
             out.header("[cluster.nifi]");
             for (key, value) in &self.nifi {

@@ -311,6 +311,42 @@ fn errors_of_expectations() {
 }
 
 #[test]
+fn errors_of_the_rules() {
+    let check_rules = |rules: &str, expected: &str| {
+        check_error(&format!("{SMALLEST}[cluster.rules]\n{rules}"), expected);
+    };
+    check_rules(
+        "base = \"nifi-9\"",
+        "line 5: cluster.rules.base: found \"nifi-9\", expected one of default, nifi-1.0, nifi-2.0",
+    );
+    check_rules(
+        "base = \"default\"\ncomplete_by_attempt = \"yes\"",
+        "line 6: cluster.rules.complete_by_attempt: found \"yes\", expected true or false",
+    );
+    check_rules(
+        "leadership_check = \"NamRead\"",
+        "line 5: cluster.rules.leadership_check: found \"NamRead\", expected OwnZnode or NameRead; did you mean NameRead?",
+    );
+    check_rules(
+        "leadership_cache = 5",
+        "line 5: cluster.rules.leadership_cache: found 5, expected a duration such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days",
+    );
+    check_rules(
+        "# a comment\nauto_reconnect = [\"GONE\"]",
+        "line 6: cluster.rules.auto_reconnect: found \"GONE\", expected a list in brackets of UNKNOWN, NOT_YET_CONNECTED, USER_DISCONNECTED, LACK_OF_HEARTBEAT, BLOCKED_BY_FIREWALL, STARTUP_FAILURE, MISMATCHED_FLOWS, MISSING_BUNDLE, UNABLE_TO_COMMUNICATE, FAILED_TO_SERVICE_REQUEST, HEARTBEAT_RECEIVED_FROM_DISCONNECTED_NODE, NODE_SHUTDOWN",
+    );
+    check_error(
+        "about = \"x\"\n[cluster]\nnodes = 1\nrules = true",
+        "line 4: cluster.rules: found boolean `true`, expected a name, or a table, [cluster.rules], with base and with single rules",
+    );
+    let unknown = Scenario::parse(&format!("{SMALLEST}[cluster.rules]\nact_under_leese = true"), &KNOWN);
+    let unknown = unknown.unwrap_err();
+    assert_eq!((unknown.line, unknown.key.as_str()), (Some(5), "cluster.rules.act_under_leese"));
+    assert!(unknown.message.starts_with("unknown rule, expected one of act_under_lease, "), "{unknown}");
+    assert!(unknown.message.ends_with("; did you mean act_under_lease?"), "{unknown}");
+}
+
+#[test]
 fn a_builder_reports_its_first_mistake() {
     let check = |builder: ScenarioBuilder, expected: &str| {
         assert_eq!(builder.build().unwrap_err().to_string(), expected);
@@ -319,6 +355,10 @@ fn a_builder_reports_its_first_mistake() {
     check(
         Scenario::of(NODES_MAX + 1),
         "cluster.nodes: found 10001, expected a number of nodes from 1 to 10000",
+    );
+    check(
+        Scenario::of(3).rule("complete_by_attempt", "yes"),
+        "cluster.rules: complete_by_attempt: found \"yes\", expected true or false",
     );
     check(Scenario::of(3).cut("n1 | n2"), "cut: there is no step yet, expected at() before it");
     check(

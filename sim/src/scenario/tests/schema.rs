@@ -41,11 +41,24 @@ fn target<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 /// Holds `value` against the parts of JSON Schema that say which keys there are and of what type.
 fn violations(root: &Value, schema: &Value, value: &Value, path: &str, out: &mut Vec<String>) {
     let schema = target(root, schema);
+    // One of several shapes: the first that is of the right type.
+    let several = schema.get("allOf").map_or(schema, |all| &all[0]);
+    if let Some(ways) = several["anyOf"].as_array() {
+        let found = ways.iter().map(|way| {
+            let mut out = Vec::new();
+            violations(root, way, value, path, &mut out);
+            out
+        });
+        let type_is_wrong = format!("{path}: type");
+        let fits = found.min_by_key(|found| (found.contains(&type_is_wrong), found.len()));
+        return out.extend(fits.unwrap_or_default());
+    }
     let of_type = match schema["type"].as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
         Some("string") => value.is_string(),
         Some("integer") => value.is_u64(),
+        Some("boolean") => value.is_boolean(),
         other => panic!("{path}: the schema says {other:?}: {schema}"),
     };
     if !of_type {
@@ -101,6 +114,11 @@ fn files_that_are_refused_do_not_satisfy_the_schema() {
     assert_eq!(schema_violations("[cluster]\nnodes = 1"), [": required"]);
     assert_eq!(schema_violations("about = \"x\"\ncluster = { }"), [".cluster: required"]);
     assert_eq!(schema_violations(&format!("{SMALLEST}node = 3")), [".cluster.node: unknown"]);
+    let rules = |keys: &str| schema_violations(&format!("{SMALLEST}[cluster.rules]\n{keys}"));
+    assert_eq!(rules("base = \"1.28\"\ncomplete_by_attempt = true"), Vec::<String>::new());
+    assert_eq!(rules("auto_reconnect = [\"GONE\"]"), [".cluster.rules.auto_reconnect[0]: choice"]);
+    assert_eq!(rules("leadership_check = \"Name\""), [".cluster.rules.leadership_check: choice"]);
+    assert_eq!(rules("act_under_leese = true"), [".cluster.rules.act_under_leese: unknown"]);
     let step = |keys: &str| schema_violations(&format!("{SMALLEST}[[plan]]\nat = \"1s\"\n{keys}"));
     assert_eq!(step(""), [".plan[0]: one of"]);
     assert_eq!(step("stop = \"n1\"\nstart = \"n1\""), [".plan[0]: one of"]);
