@@ -150,7 +150,9 @@ fn is_member(node: &Node) -> bool {
     matches!(node.membership(), Membership::Connected { .. })
 }
 
-/// One ZooKeeper server leads, and all others follow it.
+/// One ZooKeeper server leads, and all others follow it, but for those that have promised a later epoch to a leader that
+/// came to nothing: ZooKeeper keeps them out until the next election (`Learner.registerWithLeader`: "Leaders epoch … is less
+/// than accepted epoch").
 fn zookeeper_serves(cluster: &Cluster<'_>) -> Option<String> {
     let expected = || {
         cluster.servers.iter().filter(|server| !cluster.for_good.is_lost(Endpoint::ZooKeeper(server.number)))
@@ -161,7 +163,7 @@ fn zookeeper_serves(cluster: &Cluster<'_>) -> Option<String> {
     });
     let Some(leads) = leads else { return Some("no ZooKeeper server leads".into()) };
     let out = expected().find(|machine| match machine.part {
-        Part::Looking => true,
+        Part::Looking => machine.server.accepted_epoch() <= leads.1,
         Part::Leads { epoch } => leads != (machine.number, epoch),
         Part::Follows { leader, epoch } => leads != (leader, epoch),
     })?;

@@ -153,6 +153,12 @@ impl Server {
         }
     }
 
+    /// The latest epoch that the server has promised to a leader: it follows no leader of an earlier one.
+    #[must_use]
+    pub fn accepted_epoch(&self) -> u32 {
+        self.disk.accepted_epoch
+    }
+
     /// The nodes, as of the last transaction applied.
     #[must_use]
     pub fn tree(&self) -> &Tree {
