@@ -252,8 +252,10 @@ pub enum Message {
     FlowRequest {
         /// The coordinator's term.
         epoch: Epoch,
+        /// Which flow it is to give.
+        flow: Fingerprint,
     },
-    /// FLOW_RESPONSE: the flow that the node has inherited, or is loading.
+    /// FLOW_RESPONSE: that flow, which the node has or is loading.
     FlowResponse {
         /// The term of the coordinator that asked.
         epoch: Epoch,
@@ -350,7 +352,7 @@ impl Message {
         match self {
             Message::ConnectionResponse { epoch, .. }
             | Message::HeartbeatResponse { epoch, .. }
-            | Message::FlowRequest { epoch }
+            | Message::FlowRequest { epoch, .. }
             | Message::NodeStatusChange { epoch, .. } => Some(*epoch),
             Message::NodeStatusChanges(changes) => Some(changes.epoch),
             Message::Order { version, .. } => Some(version.epoch),

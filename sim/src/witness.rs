@@ -16,6 +16,7 @@ use crate::scenario::Scenario;
 use crate::setup::Setup;
 use crate::time::{AT_ONCE_MAX, Progress, SimTime};
 use crate::timeline::Timeline;
+use crate::world::flow_replaced;
 use crate::world::process::Machine;
 use crate::world::servers::ServerMachine;
 use crate::world::{self, Counts, OFFLOAD_TIME, Violation};
@@ -211,6 +212,7 @@ impl Witness {
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
             for_good: &self.for_good,
+            flow_replaced: flow_replaced(&self.violations),
             blocked: self.setup.blocked(),
         }
     }

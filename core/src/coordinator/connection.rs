@@ -234,21 +234,34 @@ impl Office {
         true
     }
 
+    /// What was taken over from elsewhere may name two nodes at one address: the later run of the two has it.
+    pub(super) fn settle_addresses(&mut self, desk: &mut Desk<'_>, status: &Arc<NodeStatus>) {
+        let Some(status) = desk.table.get(status.node.id).cloned() else { return };
+        if status.state == ConnectionState::Removed {
+            return;
+        }
+        let others = self.claims.of_others(desk.table, &status.node);
+        let lives = |other: &&Arc<NodeStatus>| other.state != ConnectionState::Removed;
+        match others.iter().filter(lives).map(|other| (other.incarnation, &other.node)).max() {
+            Some((latest, owner)) if latest > status.incarnation => self.evict(desk, &status, owner.id),
+            Some(_) => self.evict_former_owners(desk, &status.node),
+            None => {}
+        }
+    }
+
     /// The node is right about its own addresses: whoever else claims them is gone (NIFI-6779, spec S37).
     fn evict_former_owners(&mut self, desk: &mut Desk<'_>, node: &Arc<NodeIdentifier>) {
         let others = self.claims.of_others(desk.table, node);
         for status in others.into_iter().filter(|status| status.state != ConnectionState::Removed) {
-            let text = format!("Node {} now has the addresses of this node. Removing this node.", node.id);
-            self.decide(
-                desk,
-                &status.node,
-                status.incarnation,
-                |_| ConnectionState::Removed,
-                Severity::Warning,
-                text,
-            );
-            self.forget_holder(desk, status.node.id);
+            self.evict(desk, &status, node.id);
         }
+    }
+
+    fn evict(&mut self, desk: &mut Desk<'_>, status: &NodeStatus, owner: NodeId) {
+        let text = format!("Node {owner} now has the addresses of this node. Removing this node.");
+        let state = |_| ConnectionState::Removed;
+        self.decide(desk, &status.node, status.incarnation, state, Severity::Warning, text);
+        self.forget_holder(desk, status.node.id);
     }
 
     fn respond(

@@ -17,7 +17,7 @@ use crate::flow::{DataFlow, Fingerprint};
 use crate::flow_election::CLOCK_STEP;
 use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
 use crate::message::{ConnectionRequest, Heartbeat, Membership, Message};
-use crate::status::{ConnectionState, DisconnectionCode, Epoch, NodeStatus, Version};
+use crate::status::{ConnectionState, DisconnectionCode, Epoch, Version};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -51,6 +51,8 @@ struct Bar {
     /// For how long the holders are waited for: as long as makes a node disconnected if this node has the flow on its
     /// disk, otherwise for [`NodeConfig::holder_patience`].
     patience: Duration,
+    /// The holders have been silent for long enough: the nodes vote, until one of them is heard after all.
+    lifted: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -77,7 +79,7 @@ impl ElectedFlow {
     }
 
     pub(super) fn bars_a_vote(&self) -> bool {
-        self.bar.is_some()
+        self.bar.as_ref().is_some_and(|bar| !bar.lifted)
     }
 
     /// Time in which this process did not run is not held against the holders.
@@ -196,7 +198,7 @@ impl Office {
                         true => desk.config.silence_limit(),
                         false => desk.config.holder_patience(),
                     };
-                    let bar = Bar { flow, holders: BTreeMap::new(), patience };
+                    let bar = Bar { flow, holders: BTreeMap::new(), patience, lifted: false };
                     let bar = self.elected.bar.get_or_insert(bar);
                     let holder = Holder { node: Arc::new(node), incarnation, heard_at: None };
                     bar.holders.insert(holder.node.id, holder);
@@ -368,12 +370,14 @@ impl Office {
         self.is_open() && self.elected.bars_a_vote()
     }
 
-    /// What there is to say of a holder that this term waits for and does not know otherwise.
-    pub(super) fn awaited_holder(&self, node: NodeId) -> Option<Arc<NodeStatus>> {
-        let holder = self.elected.bar.as_ref()?.holders.get(&node)?;
-        let state = ConnectionState::disconnected(DisconnectionCode::NotYetConnected);
-        let (node, incarnation) = (holder.node.clone(), holder.incarnation);
-        Some(Arc::new(NodeStatus { node, incarnation, state, version: Version::NONE }))
+    /// Enters a holder that this term waits for into the table, if it is not there.
+    pub(super) fn discover_holder(&mut self, desk: &mut Desk<'_>, node: NodeId) {
+        let holder = self.elected.bar.as_ref().and_then(|bar| bar.holders.get(&node)).cloned();
+        if let Some(Holder { node, incarnation, .. }) = holder.filter(|_| desk.table.get(node).is_none()) {
+            let state = ConnectionState::disconnected(DisconnectionCode::NotYetConnected);
+            let text = String::from("Node was given the cluster's flow by an earlier coordinator.");
+            self.decide(desk, &node, incarnation, |_| state, Severity::Info, text);
+        }
     }
 
     /// These holders are none any more. When the last one is released, the vote is free.
@@ -421,6 +425,7 @@ impl Office {
         self.note_run(desk, &heartbeat.node, heartbeat.incarnation);
         let now = desk.now;
         let Some(bar) = &mut self.elected.bar else { return };
+        // A holder that failed to load the flow may have it on its disk all the same.
         let has_flow = match heartbeat.reported {
             Membership::Loading { .. } => true,
             Membership::Joining
@@ -428,7 +433,7 @@ impl Office {
             | Membership::Disconnected { .. }
             | Membership::Offloading { .. }
             | Membership::Offloaded { .. }
-            | Membership::Removed { .. } => heartbeat.inherited && heartbeat.flow == bar.flow,
+            | Membership::Removed { .. } => heartbeat.flow == bar.flow,
         };
         let node = heartbeat.node.id;
         let Some(holder) =
@@ -440,10 +445,11 @@ impl Office {
             return self.release(desk, |holder| holder.node.id == node);
         }
         holder.heard_at = Some(now);
+        bar.lifted = false;
         if desk.own_flow.fingerprint == bar.flow {
             self.resume_flow(desk, desk.own_flow.clone());
         } else {
-            desk.effects.send(from, Message::FlowRequest { epoch: self.epoch });
+            desk.effects.send(from, Message::FlowRequest { epoch: self.epoch, flow: bar.flow.clone() });
         }
     }
 
@@ -456,7 +462,8 @@ impl Office {
 
     /// The flow that an earlier term elected stays the cluster's.
     fn resume_flow(&mut self, desk: &mut Desk<'_>, flow: Arc<DataFlow>) {
-        assert!(self.elected.bars_a_vote(), "only a barred vote is replaced by the recorded flow");
+        assert!(self.elected.bar.is_some(), "the recorded flow replaces only a vote that it bars");
+        assert!(self.cluster_flow().is_none(), "a flow that is known is not replaced");
         self.elected.bar = None;
         let text = format!(
             "The cluster's flow is still {}, which an earlier coordinator handed out",
@@ -468,7 +475,8 @@ impl Office {
 
     /// The nodes may vote, whatever the holders do.
     fn lift_bar(&mut self, desk: &mut Desk<'_>, why: String) {
-        if let Some(bar) = self.elected.bar.take() {
+        if let Some(bar) = self.elected.bar.as_mut().filter(|bar| !bar.lifted) {
+            bar.lifted = true;
             let text = format!("{why}: the nodes may vote on another flow than {}", bar.flow);
             let severity = Severity::Warning;
             desk.effects.record(ClusterEvent::Reported { node: None, severity, text });
@@ -490,7 +498,7 @@ impl Office {
     /// When the holders have been silent for long enough.
     pub(super) fn bar_ends_at(&self) -> Option<Instant> {
         let heard = self.holders_heard_at().filter(|_| self.is_published())?;
-        self.elected.bar.as_ref().map(|bar| heard + bar.patience + CLOCK_STEP)
+        self.elected.bar.as_ref().filter(|bar| !bar.lifted).map(|bar| heard + bar.patience + CLOCK_STEP)
     }
 
     /// Looks at how long the holders have been silent.

@@ -511,6 +511,8 @@ impl Office {
     /// Begins to decide.
     fn open(&mut self, desk: &mut Desk<'_>) {
         assert!(!self.is_open(), "an office opens once");
+        // What was missed while this process waited to open, perhaps standing still, is held against nobody.
+        self.counted_from = desk.now;
         self.phase = Phase::Open { tick_at: desk.now + desk.config.heartbeat_interval };
         if self.is_qualified(desk) {
             self.elected.drop_bar();
@@ -522,6 +524,9 @@ impl Office {
             (false, false) => FlowAtOffice::Voted,
         };
         desk.effects.record(ClusterEvent::TookOffice { epoch: self.epoch, flow });
+        for status in desk.table.clone().iter() {
+            self.settle_addresses(desk, status);
+        }
         for (_, (node, incarnation)) in core::mem::take(&mut self.discovered) {
             self.discover(desk, &node, incarnation);
         }
@@ -641,6 +646,9 @@ impl Office {
             let text = format!("Node Status changed from {old} to {}{reason}", status.state.name());
             let (after, severity) = (status.clone(), Severity::Info);
             desk.effects.record(ClusterEvent::Transition { before, after, severity, text });
+            if self.is_open() {
+                self.settle_addresses(desk, status);
+            }
         }
     }
 

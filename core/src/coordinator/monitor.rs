@@ -294,7 +294,6 @@ impl Office {
         let silent: Vec<(Arc<NodeStatus>, Duration)> = desk
             .table
             .iter()
-            .filter(|status| !self.commits.contains_key(&status.node.id))
             .filter_map(|status| {
                 let since = match status.state {
                     ConnectionState::Connected { .. } => self.heard_at(status),

@@ -61,8 +61,10 @@ impl Office {
             }
             self.handled.push_back(key);
         }
-        let known = desk.table.get(request.node()).cloned();
-        let Some(status) = known.or_else(|| self.awaited_holder(request.node())) else {
+        if matches!(request, OperatorRequest::Remove(_)) {
+            self.discover_holder(desk, request.node());
+        }
+        let Some(status) = desk.table.get(request.node()).cloned() else {
             return reply(desk, &requester, Err(Refusal::UnknownNode));
         };
         if self.commits.contains_key(&request.node()) {

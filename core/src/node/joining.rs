@@ -5,7 +5,7 @@ use super::{Errands, LoadFailure, Node};
 use crate::config::{TRY_LATER, TRY_LATER_MAX};
 use crate::effect::{Durable, Effect, Effects};
 use crate::event::ClusterEvent;
-use crate::flow::{DataFlow, Uninheritable, inherit};
+use crate::flow::{DataFlow, Fingerprint, Uninheritable, inherit};
 use crate::identity::{Address, Incarnation};
 use crate::message::{
     ConnectionAnswer, ConnectionRequest, Heartbeat, Membership, Message, OrderKind, Passage, StatusChanges,
@@ -482,10 +482,10 @@ impl Node {
         }
     }
 
-    /// Tells a coordinator that was elected without the cluster's flow what that flow is, if this node was given it.
-    pub(super) fn give_flow(&self, to: &Address, epoch: Epoch, effects: &mut Effects) {
-        let inherited = self.inherited.then_some(&self.flow);
-        if let Some(flow) = inherited.or(self.loading.as_ref()) {
+    /// Gives a coordinator that was elected without the cluster's flow that flow, if this node has it or is loading it.
+    pub(super) fn give_flow(&self, to: &Address, epoch: Epoch, flow: &Fingerprint, effects: &mut Effects) {
+        let mut own = self.loading.iter().chain([&self.flow]);
+        if let Some(flow) = own.find(|own| own.fingerprint == *flow) {
             effects.send(to, Message::FlowResponse { epoch, flow: flow.clone() });
         }
     }

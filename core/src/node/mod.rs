@@ -119,6 +119,8 @@ pub struct Node {
     online: bool,
     /// Whether `flow` was taken from the cluster in this run.
     inherited: bool,
+    /// Whether this node, without the flow, has let others go first since it last heard of a coordinator.
+    made_room: bool,
     /// What waits until the coordinator has been looked up.
     errands: Errands,
     office: Option<Box<Office>>,
@@ -204,6 +206,7 @@ impl Node {
             config,
             flow,
             inherited: false,
+            made_room: false,
             loading: None,
             membership: Membership::Joining,
             obeyed: Version::NONE,
@@ -354,7 +357,7 @@ impl Node {
             }
             Message::NodeStatusChange { status, .. } => self.status_told(now, &status, effects),
             Message::NodeStatusChanges(changes) => self.statuses_told(now, &changes, effects),
-            Message::FlowRequest { epoch } => self.give_flow(from, epoch, effects),
+            Message::FlowRequest { epoch, flow } => self.give_flow(from, epoch, &flow, effects),
             Message::FlowResponse { epoch, flow } => {
                 self.at_office(now, from, epoch, effects, |office, desk| office.flow_given(desk, flow));
             }

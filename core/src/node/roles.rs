@@ -250,7 +250,11 @@ impl Node {
         // the cluster's flow, and others have it by now: they go first.
         let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
         let ghost = epoch < self.known_epoch || self.was_told_decisions_of(epoch);
-        if ghost || (resumes && !self.inherited && self.knows_others_with_the_flow()) {
+        // Where nobody leads everybody stands, and this node may be first by chance. Those who have the flow are asked to
+        // go first once; if none of them takes the lead, this node does.
+        let by_chance = self.config.rules.hear_members_before_acting && !self.made_room;
+        if ghost || ((resumes || by_chance) && !self.inherited && self.knows_others_with_the_flow()) {
+            self.made_room = true;
             self.stands_again_at = now + STAND_AGAIN_PAUSE;
             return self.leave_line(now, Role::ClusterCoordinator, Resignation::Deposed, effects);
         }

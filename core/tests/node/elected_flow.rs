@@ -156,13 +156,16 @@ fn a_holder_that_is_heard_now_and_then_puts_the_vote_off() {
 #[test]
 fn a_holder_that_is_heard_is_asked_for_the_flow_and_its_answer_ends_the_wait() {
     let loading = Membership::Loading { attempt: version(50, 7) };
-    for (membership, inherited) in
-        [(loading, false), (out(DisconnectionCode::LackOfHeartbeat, version(50, 9)), true)]
-    {
+    // It loads it, runs it although it is out, or has it on its disk although it could not load it.
+    let silent = out(DisconnectionCode::LackOfHeartbeat, version(50, 9));
+    let failed = out(DisconnectionCode::StartupFailure, version(50, 9));
+    for (membership, inherited) in [(loading, false), (silent, true), (failed, false)] {
         let mut bench = successor("E", &[2]);
         beat_with(&mut bench, 2, membership, inherited, "A");
         let epoch = bench.epoch();
-        assert!(sent(&bench.take(), 2).contains(&Message::FlowRequest { epoch }));
+        assert!(
+            sent(&bench.take(), 2).contains(&Message::FlowRequest { epoch, flow: Fingerprint("A".into()) })
+        );
         bench.receive(2, Message::FlowResponse { epoch, flow: flow("B") });
         assert_eq!(cluster_flow(&bench), None, "that is not the flow that was elected");
         bench.receive(2, Message::FlowResponse { epoch, flow: flow("A") });
@@ -255,16 +258,20 @@ fn a_node_that_inherited_an_earlier_flow_than_the_recorded_one_is_not_qualified(
 }
 
 #[test]
-fn a_node_gives_the_flow_that_it_loads_or_has_inherited_and_no_other() {
+fn a_node_gives_the_flow_that_it_has_or_loads_and_no_other() {
     let asked = |bench: &mut Bench| {
         let epoch = Epoch(200);
-        bench.receive(9, Message::FlowRequest { epoch });
+        bench.receive(9, Message::FlowRequest { epoch, flow: Fingerprint("A".into()) });
         sent(&bench.take(), 9).into_iter().find_map(|message| match message {
             Message::FlowResponse { flow, .. } => Some(flow.fingerprint.0.to_string()),
             _ => None,
         })
     };
-    assert_eq!(asked(&mut Bench::joining()), None, "its own flow is not the cluster's");
+    let mut other = Bench::new(config(1), flow("B"));
+    other.lead_elsewhere(9, 200);
+    other.connect();
+    assert_eq!(asked(&mut other), None, "its own flow is another one");
+    assert_eq!(asked(&mut Bench::joining()).as_deref(), Some("A"), "it is on the disk");
     assert_eq!(asked(&mut Bench::member()).as_deref(), Some("A"));
     let mut loading = Bench::new(config(1), flow("E"));
     loading.loads = None;
@@ -309,4 +316,21 @@ fn a_person_frees_the_vote_by_removing_the_holders_at_the_node_that_waits_for_th
     bench.request(OperatorRequest::Remove(NodeId(3)));
     bench.pass(INTERVAL);
     assert_eq!(cluster_flow(&bench).as_deref(), Some("B"));
+}
+
+#[test]
+fn a_holder_that_is_heard_while_the_nodes_vote_again_ends_that_vote() {
+    let mut voting = config(1);
+    voting.flow_election_max_candidates = None;
+    let mut bench = Bench::new(voting, flow("B"));
+    bench.zookeeper.put(FLOW, "50 A");
+    record_holder(&mut bench.zookeeper, 2, 1);
+    bench.connect();
+    bench.pass(Duration::from_secs(346));
+    assert!(records(&bench.take()).iter().any(|record| matches!(record, ClusterEvent::VoteCast { .. })));
+    beat_with(&mut bench, 2, out(DisconnectionCode::UserDisconnected, version(50, 9)), true, "A");
+    let epoch = bench.epoch();
+    bench.receive(2, Message::FlowResponse { epoch, flow: flow("A") });
+    bench.pass(Duration::from_secs(600));
+    assert_eq!(cluster_flow(&bench).as_deref(), Some("A"));
 }

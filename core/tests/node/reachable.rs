@@ -187,7 +187,7 @@ fn aimed(message: Message, epoch: Epoch) -> Message {
         Message::NodeReport { node, incarnation, reported, .. } => {
             Message::NodeReport { epoch, node, incarnation, reported }
         }
-        Message::FlowRequest { .. } => Message::FlowRequest { epoch },
+        Message::FlowRequest { flow, .. } => Message::FlowRequest { epoch, flow },
         Message::FlowResponse { flow, .. } => Message::FlowResponse { epoch, flow },
         Message::NotCoordinator { .. } => Message::NotCoordinator { epoch },
         Message::OperatorRequest { origin, incarnation, id, request, .. } => {

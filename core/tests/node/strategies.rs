@@ -157,7 +157,8 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
     let report = (any_epoch(), any_identifier(), any_incarnation(), any_membership()).prop_map(
         |(epoch, node, incarnation, reported)| Message::NodeReport { epoch, node, incarnation, reported },
     );
-    let flow_request = any_epoch().prop_map(|epoch| Message::FlowRequest { epoch });
+    let flow_request = (any_epoch(), any_flow())
+        .prop_map(|(epoch, flow)| Message::FlowRequest { epoch, flow: flow.fingerprint.clone() });
     let flow_response =
         (any_epoch(), any_flow()).prop_map(|(epoch, flow)| Message::FlowResponse { epoch, flow });
     let not_coordinator = any_epoch().prop_map(|epoch| Message::NotCoordinator { epoch });

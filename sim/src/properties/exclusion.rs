@@ -175,6 +175,8 @@ impl Property for StaysOut {
                 // It may take effect at any time from now on. A removed node, though, is not let in by asking.
                 if let (OperatorRequest::Connect(node), Wish::Disconnected) = (request, self.wish) {
                     self.out.remove(node);
+                    // A "disconnect" that was asked before may be decided before, and answered after it.
+                    self.asked.retain(|_, asked| *asked != OperatorRequest::Disconnect(*node));
                 }
                 self.asked.insert(*id, *request);
             }

@@ -4,7 +4,7 @@ use super::by_node::ByNode;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, oracle};
 use crate::time::SimTime;
 use crate::world::process::Machine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use zeromaster_core::effect::Effect;
 use zeromaster_core::event::ClusterEvent;
@@ -104,6 +104,8 @@ pub(super) struct FlowIsKnownBeforeItIsHandedOut {
     run: ByNode<Fingerprint>,
     /// The flow that a term may hand out.
     known: BTreeMap<Epoch, Fingerprint>,
+    /// The flows that votes have elected, in any term: a later term may get them back from those that were given them.
+    elected: BTreeSet<Fingerprint>,
 }
 
 impl Property for FlowIsKnownBeforeItIsHandedOut {
@@ -112,8 +114,8 @@ impl Property for FlowIsKnownBeforeItIsHandedOut {
     }
 
     fn promise(&self) -> &'static str {
-        "A coordinator hands out no flow before a vote elected it in that term, or before the coordinator itself has loaded \
-         it as a member (spec S34, S35)."
+        "A coordinator hands out no flow before a vote has elected it, or before the coordinator itself has loaded it as a \
+         member, and no other one than that until its term ends (spec S34, S35)."
     }
 
     fn interest(&self) -> Interest {
@@ -128,6 +130,7 @@ impl Property for FlowIsKnownBeforeItIsHandedOut {
                     *self.run.get_or_insert(step.node, || flow.clone()) = flow.clone();
                 }
                 ClusterEvent::FlowElected { flow, .. } => {
+                    self.elected.insert(flow.clone());
                     if let Some(epoch) = step.coordinates {
                         self.known.insert(epoch, flow.clone());
                     }
@@ -138,13 +141,14 @@ impl Property for FlowIsKnownBeforeItIsHandedOut {
         let epoch = step.coordinates?;
         let run = self.run.get(step.node);
         let known = &mut self.known;
-        let early = handed_out(step).find(|flow| {
-            let known = known.get(&epoch).or(run);
-            known != Some(*flow)
+        let elected = &self.elected;
+        let early = handed_out(step).find(|flow| match known.get(&epoch) {
+            Some(known) => known != *flow,
+            None => run != Some(*flow) && !elected.contains(*flow),
         });
         if let Some(flow) = early {
             return Finding::new(format!(
-                "{} handed out {flow} in epoch {epoch}, which was not elected in it and which it has not loaded",
+                "{} handed out {flow} in epoch {epoch}, which no vote has elected and which it has not loaded",
                 step.node
             ));
         }

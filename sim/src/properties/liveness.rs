@@ -1,8 +1,8 @@
 //! What must come about once everything works again that was not lost for good. Each says what is still missing.
 
 use super::Cluster;
-use crate::network::Endpoint;
 use super::oracle::{is_out_on_request, may_coordinate, may_replace};
+use crate::network::Endpoint;
 use crate::plan::NodeNumber;
 use crate::world::servers::Part;
 use zeromaster_core::discovery::CoordinatorView;
@@ -107,7 +107,7 @@ fn member_exists(cluster: &Cluster<'_>) -> Option<String> {
 pub(super) fn excuse_without_members(cluster: &Cluster<'_>) -> Option<&'static str> {
     let runs = cluster.awake_and_not_lost().next().is_some();
     (runs && !has_a_member(cluster) && is_emptied_on_purpose(cluster)).then_some(
-        "every running node is out by a person's request, or by the firewall file, or does not have the flow of those",
+        "every running node is out by a person's request or the firewall file, or has another flow than nodes that are out or lost",
     )
 }
 
@@ -121,7 +121,8 @@ fn has_a_member(cluster: &Cluster<'_>) -> bool {
 }
 
 /// Whether a person's request or the firewall file keeps every running node out: by the word of the coordinator, or by the
-/// node's own where none acts. Where a person put a node out, those that have another flow do not join without it.
+/// node's own where none acts. Where a person put a node out, or the plan took the members away for ever, nodes that have
+/// another flow than those do not join without a person.
 fn is_emptied_on_purpose(cluster: &Cluster<'_>) -> bool {
     let coordinator = cluster.coordinator().map(|(_, _, node)| node);
     let is_out = |number: NodeNumber, node: &Node| {
@@ -136,14 +137,15 @@ fn is_emptied_on_purpose(cluster: &Cluster<'_>) -> bool {
         let says_so = matches!(node.membership(), Membership::Disconnected { code: own, .. } if *own == code);
         says_so && !was_let_in(cluster, number)
     };
-    cluster.awake_and_not_lost().any(|(number, node)| is_out(number, node))
+    let some_are_out = cluster.awake_and_not_lost().any(|(number, node)| is_out(number, node));
+    (some_are_out || cluster.for_good.is_anything())
         && cluster.awake_and_not_lost().all(|(number, node)| is_out(number, node) || differs(number, node))
 }
 
-/// Whether a coordinator has let the process in with an elected flow, now or earlier.
+/// Whether a coordinator has let the process in with an elected flow, now or earlier, that is still the cluster's.
 fn was_let_in(cluster: &Cluster<'_>, number: NodeNumber) -> bool {
     let process = cluster.machine(number).and_then(|machine| machine.process.as_ref());
-    process.is_some_and(|process| process.was_let_in)
+    !cluster.flow_replaced && process.is_some_and(|process| process.was_let_in)
 }
 
 fn is_member(node: &Node) -> bool {

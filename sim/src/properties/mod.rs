@@ -49,6 +49,7 @@ use zeromaster_zookeeper::{
     ConnectionId, Server, ServerMessage, ServerOutput, ServerRecord, SessionId, Zxid,
 };
 
+pub(crate) use elected_flow::ONE_ELECTED_FLOW;
 pub use liveness::LIVENESS;
 pub(crate) use liveness::MEMBER_EXISTS;
 pub(crate) use watchers::Watchers;
@@ -70,6 +71,8 @@ pub struct Cluster<'a> {
     pub(crate) put_out: &'a BTreeMap<NodeNumber, SimTime>,
     /// What the plan has taken away for ever.
     pub(crate) for_good: &'a ForGood,
+    /// Whether the nodes elected another flow after the silence of all that had the first one; those may return, and do not fit.
+    pub(crate) flow_replaced: bool,
     /// Nodes that the firewall file does not let in.
     pub(crate) blocked: &'a BTreeSet<NodeNumber>,
 }

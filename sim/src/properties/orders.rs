@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use zeromaster_core::effect::Effect;
 use zeromaster_core::event::ClusterEvent;
-use zeromaster_core::identity::NodeId;
+use zeromaster_core::identity::{Incarnation, NodeId};
 use zeromaster_core::leadership::Role;
 use zeromaster_core::message::Message;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
@@ -99,6 +99,8 @@ struct Reached {
 struct Signs {
     /// When the node's status changed last.
     changed: Instant,
+    /// Its newest heartbeat: of which run, and its number. An older one that comes late says nothing.
+    newest: Option<(Incarnation, u64)>,
     /// The attempt that its last heartbeat from a load named, and when that heartbeat came.
     loads: Option<(Version, Instant)>,
 }
@@ -176,10 +178,14 @@ impl Property for UnreachableWasTried {
                     order.acknowledged = true;
                 }
             }
-            Stimulus::Heartbeat { node, epoch, loads: Some(attempt), .. }
+            Stimulus::Heartbeat { node, incarnation, epoch, sequence, loads }
                 if step.coordinates == Some(epoch) =>
             {
-                reached.nodes.get_or_default(node).loads = Some((attempt, step.local));
+                let signs = reached.nodes.get_or_default(node);
+                if signs.newest < Some((incarnation, sequence)) {
+                    signs.newest = Some((incarnation, sequence));
+                    signs.loads = loads.map(|attempt| (attempt, step.local)).or(signs.loads);
+                }
             }
             Stimulus::Heartbeat { .. }
             | Stimulus::FromCoordinator { .. }

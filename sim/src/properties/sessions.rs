@@ -242,6 +242,8 @@ impl Property for NoClientGoesBack {
                 }
                 None
             }
+            // A new leader counts the begin of its epoch as a transaction, and its followers do not.
+            ServerMessage::Reply { zxid, .. } if *zxid == Zxid::first_of(zxid.epoch()) => None,
             ServerMessage::Reply { zxid, .. } => {
                 let (session, newest) = self.seen.get_mut(node)?;
                 if *zxid < *newest {

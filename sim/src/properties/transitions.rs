@@ -1,8 +1,9 @@
 //! Which changes of a node's status a coordinator may decide.
 
 use super::by_node::ByNode;
-use super::{Cluster, Finding, Incident, Interest, Observation, Property, oracle};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property};
 use crate::words::name;
+use crate::world::process::Machine;
 use std::collections::BTreeSet;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::identity::NodeId;
@@ -11,14 +12,12 @@ use zeromaster_core::message::Membership;
 use zeromaster_core::operator::OperatorRequest;
 use zeromaster_core::status::{ConnectionState, DisconnectionCode, Epoch, NodeStatus};
 
-/// Whether a later run with the same addresses is in the coordinator's table: then `status`'s node is gone (NIFI-6779).
+/// Whether a later process on the machine of `status`'s node has another id, and its addresses: then that node is gone
+/// (NIFI-6779).
 fn is_succeeded(step: &Observation<'_>, status: &NodeStatus) -> bool {
-    step.after.table().iter().any(|other| {
-        other.node.id != status.node.id
-            && other.state != ConnectionState::Removed
-            && other.incarnation > status.incarnation
-            && oracle::have_one_address(&other.node, &status.node)
-    })
+    step.cluster
+        .machine(Machine::number_of(status.node.id))
+        .is_some_and(|machine| machine.disk.id != status.node.id && machine.incarnation > status.incarnation)
 }
 
 /// See [`Property::promise`].

@@ -18,8 +18,8 @@ use crate::for_good::ForGood;
 use crate::network::{DisturbanceId, Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
 use crate::properties::{
-    Before, Cluster, Finding, Heard, Incident, Interest, Observation, ServerStep, Stimulus, Watchers,
-    kinds_of,
+    Before, Cluster, Finding, Heard, Incident, Interest, ONE_ELECTED_FLOW, Observation, ServerStep, Stimulus,
+    Watchers, kinds_of,
 };
 use crate::queue::EventQueue;
 use crate::random::{Stream, Streams};
@@ -134,6 +134,11 @@ pub struct Counts {
     pub events: u64,
     /// Messages of the cluster protocol that were delivered.
     pub messages: u64,
+}
+
+/// Whether a second flow was elected when that is excused.
+pub(crate) fn flow_replaced(violations: &[Violation]) -> bool {
+    violations.iter().any(|found| found.property == ONE_ELECTED_FLOW && found.excuse.is_some())
 }
 
 /// A property that was found broken.
@@ -362,6 +367,7 @@ impl<'a> World<'a> {
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
             for_good: &self.for_good,
+            flow_replaced: flow_replaced(&self.violations),
             blocked: self.setup.blocked(),
         }
     }
@@ -571,6 +577,7 @@ impl<'a> World<'a> {
             forced_expiries: &self.forced_expiries,
             put_out: &self.put_out,
             for_good: &self.for_good,
+            flow_replaced: flow_replaced(&self.violations),
             blocked: self.setup.blocked(),
         };
         (&mut self.watchers, cluster)

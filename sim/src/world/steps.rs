@@ -88,7 +88,7 @@ fn stimulus_of(message: &Message) -> Stimulus {
         Message::HeartbeatResponse { epoch, differences, .. } => from(*epoch, first(differences)),
         Message::NodeStatusChange { epoch, status } => from(*epoch, Some((status.node.id, status.version))),
         Message::NodeStatusChanges(changes) => from(changes.epoch, first(&changes.statuses)),
-        Message::FlowRequest { epoch } => from(*epoch, None),
+        Message::FlowRequest { epoch, .. } => from(*epoch, None),
         Message::OperatorRequest { id, request, .. } => Stimulus::Requested { id: *id, request: *request },
         Message::Acknowledgement { node, version } => {
             Stimulus::Acknowledged { node: *node, version: *version }
