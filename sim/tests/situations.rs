@@ -158,7 +158,7 @@ fn runs_reach_what_people_can_ask_for() {
         ("a node is removed", 200, SEEDS),
         ("a node is disconnected by a person", 400, SEEDS),
         ("an offload begins", 100, SEEDS),
-        ("an offload ends", 80, SEEDS),
+        ("an offload ends", 50, SEEDS),
         ("a person brings a node back", 100, SEEDS),
     ]);
 }

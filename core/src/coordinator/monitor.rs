@@ -31,7 +31,9 @@ impl Office {
             fresh.then(|| (stored.heartbeat.clone(), stored.received_at))
         }));
         for (heartbeat, received_at) in fresh.drain(..) {
-            if !self.commits.contains_key(&heartbeat.node.id) {
+            if self.commits.contains_key(&heartbeat.node.id) {
+                self.note_load(desk, &heartbeat);
+            } else {
                 let is_kept =
                     !desk.config.rules.complete_by_attempt && desk.table.get(heartbeat.node.id).is_some();
                 self.judge(desk, &heartbeat, received_at);
@@ -192,11 +194,8 @@ impl Office {
         let any_heartbeat_completes = !desk.config.rules.complete_by_attempt;
         let completes = match &heartbeat.reported {
             Membership::Connected { attempt: reported } => *reported == attempt,
-            Membership::Loading { attempt: reported } => {
-                // It is alive and at work: the attempt goes on.
-                if *reported == attempt {
-                    self.changed_at.insert(heartbeat.node.id, desk.now);
-                }
+            Membership::Loading { .. } => {
+                self.note_load(desk, heartbeat);
                 if !any_heartbeat_completes {
                     return;
                 }
@@ -221,6 +220,18 @@ impl Office {
         let text = String::from("Received first heartbeat from connecting node. Node connected.");
         let state = |_| ConnectionState::Connected { attempt };
         self.decide(desk, &heartbeat.node, heartbeat.incarnation, state, Severity::Info, text);
+    }
+
+    /// A node that loads the flow under its present attempt is alive and at work: the attempt goes on.
+    fn note_load(&mut self, desk: &Desk<'_>, heartbeat: &Heartbeat) {
+        let status = desk.table.get(heartbeat.node.id);
+        let status = status.filter(|status| status.incarnation == heartbeat.incarnation);
+        if let (Membership::Loading { attempt: reported }, Some(ConnectionState::Connecting { attempt })) =
+            (&heartbeat.reported, status.map(|status| &status.state))
+            && reported == attempt
+        {
+            self.changed_at.insert(heartbeat.node.id, desk.now);
+        }
     }
 
     /// H5.

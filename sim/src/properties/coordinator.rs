@@ -3,9 +3,11 @@
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, ServerStep};
 use crate::plan::NodeNumber;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::leadership::Role;
 use zeromaster_core::message::Membership;
+use zeromaster_core::status::{ConnectionState, NodeStatus};
 use zeromaster_zookeeper::{ServerRecord, SessionId};
 
 /// See [`Property::promise`].
@@ -72,8 +74,8 @@ impl Property for QualifiedCoordinator {
     }
 
     fn promise(&self) -> &'static str {
-        "A node without the cluster's flow is not elected coordinator while a settled member that has it, and whose \
-         ZooKeeper session lives, is there (spec I8)."
+        "A node without the cluster's flow that knows of members is not elected coordinator while a settled one that has the \
+         flow, and whose ZooKeeper session lives, is there (spec I8)."
     }
 
     fn interest(&self) -> Interest {
@@ -103,6 +105,17 @@ impl Property for QualifiedCoordinator {
             self.joined.insert(step.node);
         }
         if !elected || (self.joined.contains(&step.node) && step.after.has_inherited()) {
+            return None;
+        }
+        // A process that has just started knows of nobody, and makes room when it hears them.
+        let knows = |status: &Arc<NodeStatus>| {
+            status.node.id != step.after.id()
+                && matches!(
+                    status.state,
+                    ConnectionState::Connecting { .. } | ConnectionState::Connected { .. }
+                )
+        };
+        if !step.after.table().iter().any(knows) {
             return None;
         }
         // Who has just joined, or has just found its way back to ZooKeeper, may not be in line yet.

@@ -3,7 +3,7 @@
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
 use crate::plan::NodeNumber;
 use crate::world::process::Machine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::flow::Fingerprint;
@@ -23,6 +23,8 @@ pub(super) struct OneElectedFlow {
     cluster_flow: Option<Fingerprint>,
     /// Which flow the running process of each node was given: it loads it, or has loaded it.
     holders: BTreeMap<NodeNumber, Fingerprint>,
+    /// Flows that gave way to another one after the silence of all their holders: those count no more.
+    replaced: BTreeSet<Fingerprint>,
     /// The coordinator's present term, for each node that has one.
     terms: BTreeMap<NodeNumber, Term>,
 }
@@ -38,7 +40,8 @@ impl OneElectedFlow {
     /// A node whose process runs, and was given another flow than `flow`.
     fn holder_of_another(&self, flow: &Fingerprint, cluster: &Cluster<'_>) -> Option<NodeNumber> {
         let runs = |node: NodeNumber| cluster.machine(node).is_some_and(|machine| machine.process.is_some());
-        self.holders.iter().find(|(node, held)| *held != flow && runs(**node)).map(|(node, _)| *node)
+        let counts = |held: &Fingerprint| held != flow && !self.replaced.contains(held);
+        self.holders.iter().find(|(node, held)| counts(held) && runs(**node)).map(|(node, _)| *node)
     }
 
     /// How long the coordinator has heard none of the processes that were given another flow than `flow`.
@@ -60,6 +63,7 @@ impl OneElectedFlow {
     }
 
     fn elected(&mut self, flow: &Fingerprint, step: &Observation<'_>) -> Option<Finding> {
+        self.replaced.remove(flow);
         let holder = self.holder_of_another(flow, &step.cluster)?;
         let held = self.holders.get(&holder)?;
         let text = format!("{} held a vote that elected {flow}, and {holder} was given {held}", step.node);
@@ -69,11 +73,16 @@ impl OneElectedFlow {
             .then(|| "all that were given another flow had been silent for as long as it takes".to_owned());
         if excuse.is_some() {
             self.cluster_flow = Some(flow.clone());
+            self.replaced.extend(self.holders.values().filter(|held| *held != flow).cloned());
         }
         Some(Finding { text, excuse })
     }
 
     fn given(&mut self, flow: &Fingerprint, step: &Observation<'_>) -> Option<Finding> {
+        if self.holders.get(&step.node) == Some(flow) {
+            // It was given it before, and has loaded it by now, or was asked to connect again.
+            return None;
+        }
         let before = self.cluster_flow.clone().filter(|before| before != flow);
         let keeps_it = before.filter(|before| {
             let runs = |node: NodeNumber| {

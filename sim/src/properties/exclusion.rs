@@ -161,7 +161,9 @@ impl Property for StaysOut {
                 | Effect::Exit => {}
             }
         }
-        finding.or_else(|| self.overlooked(step))
+        // A coordinator whose session ZooKeeper gave up by force does not know of its successor's decisions yet.
+        let excuse = || step.cluster.excuse_of_forced_expiry(&[step.node]);
+        finding.or_else(|| self.overlooked(step)).map(|finding| Finding { excuse: excuse(), ..finding })
     }
 
     fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {

@@ -59,7 +59,15 @@ impl Property for LastConnectedNodeStays {
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let epoch = step.coordinates?;
+        let Some(epoch) = step.coordinates else {
+            // A term that is interrupted answers what it leaves undone.
+            if let Some(asked) = self.asked.get_mut(step.node) {
+                for (id, _) in answers(step) {
+                    asked.leaving.remove(&id);
+                }
+            }
+            return None;
+        };
         let asked = self.asked.get_or_insert(step.node, Asked::default);
         if asked.epoch != epoch {
             *asked = Asked { epoch, ..Asked::default() };
