@@ -119,8 +119,6 @@ pub struct Node {
     online: bool,
     /// Whether `flow` was taken from the cluster in this run.
     inherited: bool,
-    /// Whether this node, without the flow, has let others go first since it last heard of a coordinator.
-    made_room: bool,
     /// What waits until the coordinator has been looked up.
     errands: Errands,
     office: Option<Box<Office>>,
@@ -134,6 +132,9 @@ pub struct Node {
     ask_at: Option<Instant>,
     /// What this node is, as far as the coordinator was not told yet.
     report: Option<Report>,
+    /// Until when this node, which does not have the flow, lets others go first; set when it first did since it last heard of a
+    /// coordinator.
+    makes_room_until: Option<Instant>,
     /// A node that made room for a better candidate does not stand again before.
     stands_again_at: Instant,
     /// Requests passed on to the coordinator, and until when an answer is awaited.
@@ -206,7 +207,7 @@ impl Node {
             config,
             flow,
             inherited: false,
-            made_room: false,
+            makes_room_until: None,
             loading: None,
             membership: Membership::Joining,
             obeyed: Version::NONE,

@@ -250,11 +250,13 @@ impl Node {
         // the cluster's flow, and others have it by now: they go first.
         let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
         let ghost = epoch < self.known_epoch || self.was_told_decisions_of(epoch);
-        // Where nobody leads everybody stands, and this node may be first by chance. Those who have the flow are asked to
-        // go first once; if none of them takes the lead, this node does.
-        let by_chance = self.config.rules.hear_members_before_acting && !self.made_room;
+        // Where nobody leads everybody stands, and this node may be first by chance. Nodes that have the flow go first; if none
+        // of them takes the lead in the time of two sessions, this node does.
+        let by_chance = self.config.rules.hear_members_before_acting
+            && self.makes_room_until.is_none_or(|until| now < until);
         if ghost || ((resumes || by_chance) && !self.inherited && self.knows_others_with_the_flow()) {
-            self.made_room = true;
+            let until = now + self.config.session_timeout * 2;
+            self.makes_room_until.get_or_insert(until);
             self.stands_again_at = now + STAND_AGAIN_PAUSE;
             return self.leave_line(now, Role::ClusterCoordinator, Resignation::Deposed, effects);
         }

@@ -198,7 +198,7 @@ impl Node {
         }
         if let Some((epoch, _)) = self.finder.view().known() {
             self.learn_epoch(now, epoch, effects);
-            self.made_room = false;
+            self.makes_room_until = None;
             if !self.finder.looks_each_time() {
                 self.coordinator_found(now);
             }

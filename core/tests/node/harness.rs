@@ -50,7 +50,7 @@ pub(crate) fn config(id: u128) -> NodeConfig {
         heartbeat_missable_max: 8,
         flow_election_max_wait: Duration::from_secs(300),
         flow_election_max_candidates: Some(1),
-        session_timeout: Duration::from_secs(10),
+        session_timeout: Duration::from_secs(2),
         connection_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(5),
         paths: Paths::new("/nifi"),

@@ -82,7 +82,7 @@ pub(crate) struct Running {
     pub(crate) lease_wanted: bool,
     /// Since when it is a member without a break.
     pub(crate) connected_since: Option<SimTime>,
-    /// Whether a coordinator has let it in with an elected flow, now or earlier.
+    /// Whether a coordinator has let it in with an elected flow that it has loaded, now or earlier.
     pub(crate) was_let_in: bool,
     /// The latest term of which a coordinator's message has reached it.
     pub(crate) latest_epoch: Epoch,
@@ -98,16 +98,16 @@ pub(crate) struct Running {
 impl Running {
     /// Notes what the node is after a step.
     pub(crate) fn note_membership(&mut self, now: SimTime) {
-        let (is_member, loads) = match self.node.membership() {
-            Membership::Connected { .. } => (true, false),
-            Membership::Loading { .. } => (false, true),
+        let is_member = match self.node.membership() {
+            Membership::Connected { .. } => true,
             Membership::Joining
+            | Membership::Loading { .. }
             | Membership::Disconnected { .. }
             | Membership::Offloading { .. }
             | Membership::Offloaded { .. }
-            | Membership::Removed { .. } => (false, false),
+            | Membership::Removed { .. } => false,
         };
-        self.was_let_in |= is_member || loads;
+        self.was_let_in |= is_member;
         self.connected_since = self.connected_since.or(Some(now)).filter(|_| is_member);
     }
 
