@@ -511,8 +511,10 @@ impl Office {
     /// Begins to decide.
     fn open(&mut self, desk: &mut Desk<'_>) {
         assert!(!self.is_open(), "an office opens once");
-        // What was missed while this process waited to open, perhaps standing still, is held against nobody.
-        self.counted_from = desk.now;
+        // A process that took so long to open may have stood still meanwhile: what it missed is held against nobody.
+        if desk.now.since(self.counted_from) >= desk.config.heartbeat_interval {
+            self.counted_from = desk.now;
+        }
         self.phase = Phase::Open { tick_at: desk.now + desk.config.heartbeat_interval };
         if self.is_qualified(desk) {
             self.elected.drop_bar();
