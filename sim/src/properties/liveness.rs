@@ -172,6 +172,18 @@ fn zookeeper_serves(cluster: &Cluster<'_>) -> Option<String> {
     Some(format!("zk{} does not follow zk{}, which leads", out.number, leads.0))
 }
 
+/// Whether two nodes say the same of a third. Where terms are not compared, two decisions with one content are the same, as
+/// they are for people (spec L6, L7).
+fn agree(one: &Node, other: &Node, about: NodeId) -> bool {
+    match (one.table().get(about), other.table().get(about)) {
+        (Some(one_says), Some(other_says)) if !one.config().rules.fence_stale_epochs => {
+            one_says.state.name() == other_says.state.name()
+                && one_says.state.code() == other_says.state.code()
+        }
+        (one_says, other_says) => one_says == other_says,
+    }
+}
+
 /// Exactly one coordinator decides, and every process knows it (spec L1, I7).
 fn coordinator_exists(cluster: &Cluster<'_>) -> Option<String> {
     // Where every node is out by a person's decision, or does not fit, there is nobody to elect.
@@ -313,11 +325,11 @@ fn views_agree(cluster: &Cluster<'_>) -> Option<String> {
         let about: NodeId = if node.table() == coordinator.table() {
             return None;
         } else {
-            let theirs = coordinator.table().iter();
-            let differs = theirs
-                .map(|status| status.node.id)
-                .find(|id| node.table().get(*id) != coordinator.table().get(*id));
-            differs.unwrap_or(node.id())
+            let mut theirs = coordinator.table().iter().map(|status| status.node.id);
+            let differs = theirs.find(|id| !agree(coordinator, node, *id));
+            // Where the coordinator knows fewer nodes, the other one's own entry stands for all.
+            let knows_more = || node.table().len() > coordinator.table().len();
+            differs.or_else(|| knows_more().then(|| node.id()))?
         };
         let show = |view: &Node| view.table().get(about).map_or("nothing", |status| status.state.name());
         Some(format!(
