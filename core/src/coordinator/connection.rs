@@ -453,9 +453,6 @@ impl Office {
                     let state = ConnectionState::Disconnected { code: *code, reason: reason.clone() };
                     let severity = Severity::of(&state);
                     self.decide(desk, node, incarnation, |_| state, severity, text);
-                    if *code == DisconnectionCode::NodeShutdown {
-                        self.forget_holder(desk, node.id);
-                    }
                 }
             }
             Membership::Offloaded { .. } if status.state == ConnectionState::Offloading => {

@@ -94,8 +94,9 @@ fn a_later_run_takes_the_place_of_the_one_before() {
     assert_eq!(bench.zookeeper.data(&holder(2, 1)), None);
 }
 
+/// It comes back with that flow, and must not find another one by then.
 #[test]
-fn a_run_that_stops_and_one_that_a_person_removes_are_no_holders() {
+fn a_run_that_stops_cleanly_stays_a_holder_and_one_that_a_person_removes_does_not() {
     let mut bench = Bench::with_member();
     bench.join(3);
     let stopped = out(DisconnectionCode::NodeShutdown, bench.attempt(2));
@@ -106,6 +107,8 @@ fn a_run_that_stops_and_one_that_a_person_removes_are_no_holders() {
         reported: stopped,
     };
     bench.receive(2, report);
+    assert!(bench.zookeeper.data(&holder(2, 1)).is_some());
+    bench.request(OperatorRequest::Remove(NodeId(2)));
     assert_eq!(bench.zookeeper.data(&holder(2, 1)), None);
     assert!(bench.zookeeper.data(&holder(3, 1)).is_some());
 }
