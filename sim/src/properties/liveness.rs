@@ -319,7 +319,9 @@ fn has_failed_for_good(node: &Node) -> bool {
 fn views_agree(cluster: &Cluster<'_>) -> Option<String> {
     let (number, _, coordinator) = cluster.coordinator()?;
     cluster.awake_and_not_lost().find_map(|(other, node)| {
-        if matches!(node.membership(), Membership::Removed { .. } | Membership::Joining) || other == number {
+        let is_told = !matches!(node.membership(), Membership::Removed { .. } | Membership::Joining);
+        // Where a node that is out falls silent, nothing mends its table (spec L6).
+        if !is_told || !looks(node) || other == number {
             return None;
         }
         let about: NodeId = if node.table() == coordinator.table() {

@@ -30,7 +30,8 @@ impl Property for ConnectedNodesShareTheFlow {
         for event in step.events() {
             let ClusterEvent::Transition { before, after, .. } = event else { continue };
             let was = before.as_ref().is_some_and(|before| before.state.is_connected());
-            // What an earlier term decided is taken over, and put right by the node's first heartbeat.
+            // What an earlier term decided is taken over, and put right by the node's first heartbeat; a coordinator that has
+            // just left office has no cluster flow to compare with.
             let decided_here = step.coordinates == Some(after.version.epoch);
             if was || !after.state.is_connected() || !decided_here {
                 continue;
@@ -110,7 +111,7 @@ impl Property for NewestConnectionWins {
                 ClusterEvent::Transition { before: Some(before), after, .. } => {
                     let ConnectionState::Connecting { attempt } = before.state else { continue };
                     let key = (after.node.id, after.incarnation);
-                    let decided_here = step.coordinates == Some(after.version.epoch);
+                    let decided_here = step.term() == Some(after.version.epoch);
                     if after.state.is_connected()
                         && decided_here
                         && self.completed.get(&key).is_none_or(|completed| *completed < attempt)

@@ -266,12 +266,18 @@ pub struct Observation<'a> {
 }
 
 impl<'a> Observation<'a> {
-    /// The changes of status that the node decided in this step as the coordinator that it is: what was before, and what
-    /// is after.
+    /// The term in which the node coordinates after the step, or did before one that ended it: what it decides last counts,
+    /// too.
+    pub(crate) fn term(&self) -> Option<Epoch> {
+        self.coordinates.or(self.before.coordinated)
+    }
+
+    /// The changes of status that the node decided in this step as the coordinator that it is, or was before: what was
+    /// before, and what is after.
     pub(crate) fn decided(
         &self,
     ) -> impl Iterator<Item = (Option<&'a Arc<NodeStatus>>, &'a Arc<NodeStatus>)> + use<'a> {
-        let term = self.coordinates;
+        let term = self.term();
         self.events().filter_map(move |event| match event {
             ClusterEvent::Transition { before, after, .. } if term == Some(after.version.epoch) => {
                 Some((before.as_ref(), after))

@@ -59,7 +59,7 @@ impl Property for LastConnectedNodeStays {
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let Some(epoch) = step.coordinates else {
+        let Some(epoch) = step.term() else {
             // A term that is interrupted answers what it leaves undone.
             if let Some(asked) = self.asked.get_mut(step.node) {
                 for (id, _) in answers(step) {

@@ -39,7 +39,8 @@ impl Property for PutOutHoldsNoRole {
             })
         };
         let asked = !step.cluster.put_out.is_empty();
-        if !by_membership && !(asked && by_table()) {
+        let knows = by_membership || (asked && by_table());
+        if !knows {
             return None;
         }
         let others = || node.table().connected().any(|status| status.node.id != node.id());
