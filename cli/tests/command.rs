@@ -216,7 +216,7 @@ fn single_rules_are_overridden_by_arguments_and_by_files() {
 
     let found = zeromaster(&format!("fuzz {waker} --seeds 0..3 {rules}"));
     assert!(stdout(&found).contains(&format!(" {rules} --seed ")), "{}", stdout(&found));
-    let found = zeromaster(&format!("fuzz --seeds 0..20 {rules}"));
+    let found = zeromaster(&format!("fuzz --seeds 0..200 {rules}"));
     assert!(
         stdout(&found).contains(&format!("  zeromaster run --drawn {rules} --seed ")),
         "{}",
