@@ -129,6 +129,8 @@ pub(crate) struct Office {
     /// The highest number of a run that the table ever showed in this term.
     latest_run: Incarnation,
     commits: BTreeMap<NodeId, Commit>,
+    /// What was recorded in ZooKeeper when this term began.
+    exclusions: BTreeMap<NodeId, NodeStatus>,
     handled: VecDeque<RequestKey>,
     /// From when on silence counts: nobody can have heartbeated to this term before.
     counted_from: Instant,
@@ -169,6 +171,7 @@ impl Office {
             claims: Claims::default(),
             latest_run: desk.table.iter().map(|status| status.incarnation).max().unwrap_or_default(),
             commits: BTreeMap::new(),
+            exclusions: BTreeMap::new(),
             handled: VecDeque::new(),
             counted_from: desk.now,
             leaving: None,
@@ -364,6 +367,7 @@ impl Office {
         match result {
             Ok(Outcome::Data { data, .. }) => {
                 if let Some(status) = exclusion::parse(&data) {
+                    self.exclusions.insert(status.node.id, status.clone());
                     self.adopt(desk, &Arc::new(status));
                 }
             }
@@ -529,6 +533,9 @@ impl Office {
         for status in desk.table.clone().iter() {
             self.settle_addresses(desk, status);
         }
+        for node in self.exclusions.keys().copied().collect::<Vec<_>>() {
+            self.uphold_exclusion(desk, node);
+        }
         for (_, (node, incarnation)) in core::mem::take(&mut self.discovered) {
             self.discover(desk, &node, incarnation);
         }
@@ -650,6 +657,7 @@ impl Office {
             desk.effects.record(ClusterEvent::Transition { before, after, severity, text });
             if self.is_open() {
                 self.settle_addresses(desk, status);
+                self.uphold_exclusion(desk, status.node.id);
             }
         }
     }

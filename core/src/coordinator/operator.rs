@@ -6,7 +6,7 @@ use super::{Desk, Office, Step, exclusion};
 use crate::coordination::{CoordinationError, CreateMode, Operation, Outcome, child};
 use crate::effect::Effect;
 use crate::event::Severity;
-use crate::identity::{Address, Incarnation, NodeId};
+use crate::identity::{Address, Incarnation, NodeId, NodeIdentifier};
 use crate::message::{Message, OrderKind};
 use crate::operator::{OperatorRequest, Refusal, RequestId};
 use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
@@ -253,12 +253,7 @@ impl Office {
                 let text = format!("Disconnection requested due to {}", code.description());
                 self.order_disconnect(desk, node, incarnation, code, text);
             }
-            CommitKind::Remove => {
-                let text = String::from("A person requested that node be removed from cluster");
-                self.decide(desk, node, incarnation, |_| ConnectionState::Removed, Severity::Info, text);
-                self.heartbeats.remove(&node.id);
-                self.forget_holder(desk, node.id);
-            }
+            CommitKind::Remove => self.removed(desk, node, incarnation),
             CommitKind::Offload => {
                 let text = String::from("Offload requested due to a person's request");
                 let state = |_| ConnectionState::Offloading;
@@ -269,6 +264,35 @@ impl Office {
             CommitKind::Connect => self.request_connect(desk, node, incarnation, Some("a person")),
         }
         reply(desk, &commit.requester, Ok(()));
+    }
+
+    /// Decides anew what a person decided about the node in an earlier term, if that term decided something else while the
+    /// decision was being recorded: silence, for example. That has the later version, and the person's decision stands all
+    /// the same for as long as it is recorded (spec S13, S15).
+    pub(super) fn uphold_exclusion(&mut self, desk: &mut Desk<'_>, node: NodeId) {
+        let (Some(record), Some(known)) = (self.exclusions.get(&node), desk.table.get(node)) else { return };
+        let is_upheld = match record.state {
+            ConnectionState::Removed => known.state == ConnectionState::Removed,
+            _ => is_recorded_exclusion(known),
+        };
+        if is_upheld || known.incarnation > record.incarnation {
+            return;
+        }
+        let (node, incarnation) = (known.node.clone(), known.incarnation);
+        match record.state.code() {
+            Some(code) => {
+                let text = format!("Disconnection requested due to {}", code.description());
+                self.order_disconnect(desk, &node, incarnation, code, text);
+            }
+            None => self.removed(desk, &node, incarnation),
+        }
+    }
+
+    fn removed(&mut self, desk: &mut Desk<'_>, node: &Arc<NodeIdentifier>, incarnation: Incarnation) {
+        let text = String::from("A person requested that node be removed from cluster");
+        self.decide(desk, node, incarnation, |_| ConnectionState::Removed, Severity::Info, text);
+        self.heartbeats.remove(&node.id);
+        self.forget_holder(desk, node.id);
     }
 
     /// The term ends: nobody will hear what became of these.
