@@ -271,10 +271,9 @@ impl Office {
     /// the same for as long as it is recorded (spec S13, S15).
     pub(super) fn uphold_exclusion(&mut self, desk: &mut Desk<'_>, node: NodeId) {
         let (Some(record), Some(known)) = (self.exclusions.get(&node), desk.table.get(node)) else { return };
-        let is_upheld = match record.state {
-            ConnectionState::Removed => known.state == ConnectionState::Removed,
-            _ => is_recorded_exclusion(known),
-        };
+        let is_removed = known.state == ConnectionState::Removed;
+        let is_upheld =
+            if record.state == ConnectionState::Removed { is_removed } else { is_recorded_exclusion(known) };
         if is_upheld || known.incarnation > record.incarnation {
             return;
         }
