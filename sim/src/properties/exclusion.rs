@@ -26,6 +26,8 @@ pub(super) struct StaysOut {
     asked: BTreeMap<RequestId, OperatorRequest>,
     /// Which run of which node a coordinator decided about last.
     decided: BTreeMap<NodeId, Incarnation>,
+    /// Which run of each node was started last.
+    started: BTreeMap<NodeId, Incarnation>,
     /// Which run of which node is to stay out.
     out: BTreeMap<NodeId, Incarnation>,
     /// Nodes about which a request to connect may still take effect, because nobody knows what became of it.
@@ -73,6 +75,7 @@ impl StaysOut {
             wish,
             asked: BTreeMap::new(),
             decided: BTreeMap::new(),
+            started: BTreeMap::new(),
             out: BTreeMap::new(),
             in_doubt: BTreeSet::new(),
         }
@@ -90,7 +93,10 @@ impl StaysOut {
                 let connecting = self.asked.values().any(|other| *other == OperatorRequest::Connect(node));
                 if granted && !connecting && !self.in_doubt.contains(&node) {
                     // A run that the coordinator had not heard of yet is a restart.
-                    self.out.insert(node, self.decided.get(&node).copied().unwrap_or_default());
+                    let out = self.decided.get(&node).copied().unwrap_or_default();
+                    if self.started.get(&node).is_none_or(|started| *started <= out) {
+                        self.out.insert(node, out);
+                    }
                 }
             }
             (
@@ -169,6 +175,7 @@ impl Property for StaysOut {
     fn happened(&mut self, incident: &Incident, _cluster: &Cluster<'_>) {
         match incident {
             Incident::Started { id, incarnation, .. } => {
+                self.started.insert(*id, *incarnation);
                 if self.out.get(id).is_some_and(|out| incarnation > out) {
                     self.out.remove(id);
                 }
@@ -180,7 +187,20 @@ impl Property for StaysOut {
                     // A "disconnect" that was asked before may be decided before, and answered after it.
                     self.asked.retain(|_, asked| *asked != OperatorRequest::Disconnect(*node));
                 }
-                self.asked.insert(*id, *request);
+                // A "connect" that is not answered yet may take effect after this "disconnect".
+                let is_overtaken = |node: NodeId| {
+                    self.wish == Wish::Disconnected
+                        && self.asked.values().any(|other| *other == OperatorRequest::Connect(node))
+                };
+                match request {
+                    OperatorRequest::Disconnect(node) if is_overtaken(*node) => {}
+                    OperatorRequest::Connect(_)
+                    | OperatorRequest::Disconnect(_)
+                    | OperatorRequest::Remove(_)
+                    | OperatorRequest::Offload(_) => {
+                        self.asked.insert(*id, *request);
+                    }
+                }
             }
             Incident::Ended { .. }
             | Incident::Absent { .. }

@@ -2,8 +2,9 @@
 
 use super::by_node::ByNode;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
+use std::sync::Arc;
 use zeromaster_core::effect::Effect;
-use zeromaster_core::status::Epoch;
+use zeromaster_core::status::{Epoch, NodeStatus};
 
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
@@ -32,12 +33,18 @@ impl Property for StaleCoordinatorHasNoEffect {
             *latest = epoch;
             return None;
         }
-        let changed = step.before.table.as_ref().is_some_and(|table| table != step.after.table())
-            || step
-                .before
-                .membership
-                .as_ref()
-                .is_some_and(|membership| membership != step.after.membership())
+        // What a coordinator decides in the same step, because it is due, is its own.
+        let table = step.after.table();
+        let changed = step.before.table.as_ref().is_some_and(|before| {
+            let is_new = |status: &Arc<NodeStatus>| before.get(status.node.id) != Some(status);
+            let is_own = |status: &Arc<NodeStatus>| step.coordinates == Some(status.version.epoch);
+            table.iter().any(|status| is_new(status) && !is_own(status))
+                || before.iter().any(|status| table.get(status.node.id).is_none())
+        }) || step
+            .before
+            .membership
+            .as_ref()
+            .is_some_and(|membership| membership != step.after.membership())
             || step
                 .effects
                 .iter()
