@@ -94,6 +94,8 @@ impl Node {
         self.finder.forget();
         self.errands = Errands::default();
         self.published = false;
+        // Where ZooKeeper is away nobody can go first: others are in line anew, too.
+        self.makes_room_until = None;
         self.coordinator_candidate.session_lost();
         self.primary_candidate.session_lost();
         self.interrupt_named(now);
