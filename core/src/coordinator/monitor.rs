@@ -242,9 +242,12 @@ impl Office {
         status: &Arc<NodeStatus>,
         code: DisconnectionCode,
     ) {
-        // The cluster's flow may have become the one that the node has.
+        // The cluster's flow may have become the one that the node has, or may be voted on again.
         let fits_now = code == DisconnectionCode::MismatchedFlows
-            && self.cluster_flow().is_some_and(|flow| flow.fingerprint == heartbeat.flow);
+            && match self.cluster_flow() {
+                Some(flow) => flow.fingerprint == heartbeat.flow,
+                None => !self.elected.bars_a_vote(),
+            };
         if fits_now || desk.config.rules.auto_reconnect.contains(code) {
             let text = format!(
                 "Received heartbeat from node previously disconnected due to {}. Issuing reconnection request.",
