@@ -192,6 +192,38 @@ fn a_decision_whose_answer_was_lost_holds_when_the_term_goes_on() {
     assert_eq!(bench.code(2), Some(DisconnectionCode::UserDisconnected));
 }
 
+/// While a person's decision was being recorded an earlier coordinator found the node silent. That decision is later, and the
+/// person was told "done" all the same.
+#[test]
+fn a_recorded_decision_stands_against_a_later_one_on_silence() {
+    let silent =
+        status(2, ConnectionState::disconnected(DisconnectionCode::UnableToCommunicate), version(50, 10));
+    for while_opening in [true, false] {
+        let mut bench = Bench::new(config(1), flow("A"));
+        let node = identifier(2);
+        let record = format!("USER_DISCONNECTED 1 50 9 {} {} {}", node.id, node.api, node.socket);
+        bench.zookeeper.put(&format!("/nifi/cluster/excluded/{}", node.id), &record);
+        if while_opening {
+            let member = identifier(3);
+            let registered = format!("{} {} {} 1", member.id, member.api, member.socket);
+            bench.zookeeper.put(&format!("/nifi/cluster/nodes/{}", member.id), &registered);
+        }
+        bench.connect();
+        assert_eq!(bench.node.decides(bench.now).is_some(), !while_opening);
+        let mut heartbeat = bench.heartbeat(3, Membership::Joining);
+        Arc::make_mut(&mut heartbeat.table).merge(&silent);
+        bench.receive(3, Message::Heartbeat(Arc::new(heartbeat)));
+        assert!(bench.node.decides(bench.now).is_some());
+        assert_eq!(
+            bench.code(2),
+            Some(DisconnectionCode::UserDisconnected),
+            "while opening: {while_opening}"
+        );
+        let known = bench.node.table().get(identifier(2).id).unwrap();
+        assert!(known.version > silent.version, "all tables come to say it: {}", known.version);
+    }
+}
+
 /// An office that ended for want of a lease still has operations under way; its successor has its own.
 #[test]
 fn answers_to_an_office_that_is_over_do_not_hurry_the_next_one() {
@@ -328,6 +360,31 @@ fn a_coordinator_that_makes_room_lets_nobody_in_while_it_goes() {
     assert_eq!(resignations(&effects), [Resignation::NotQualified]);
     assert_eq!(answers(&effects, 3), []);
     assert!(!records(&effects).iter().any(|record| matches!(record, ClusterEvent::FlowElected { .. })));
+}
+
+/// While ZooKeeper is away nobody can go first, so that time does not count.
+#[test]
+fn a_node_without_the_flow_lets_others_go_first_for_two_sessions_anew_after_a_lost_one() {
+    let two_sessions = config(1).session_timeout * 2;
+    let mut bench = Bench::new(config(1), flow("A"));
+    bench.lead_elsewhere(9, 200);
+    bench.connect();
+    bench.receive(
+        9,
+        change(200, status(2, ConnectionState::Connected { attempt: version(200, 1) }, version(200, 2))),
+    );
+    bench.zookeeper.remove(&format!("{LINE}/_c_9-lock-0000000000"));
+    bench.zookeeper.remove(COORDINATOR);
+    bench.settle();
+    bench.pass(two_sessions / 2);
+    assert_eq!(bench.node.coordinates(bench.now), None, "n2 has the flow, and may go first");
+    bench.suspend();
+    bench.sleep(two_sessions * 2);
+    bench.expire();
+    bench.pass(two_sessions / 2);
+    assert_eq!(bench.node.coordinates(bench.now), None, "n2 has only just come back");
+    bench.pass(two_sessions);
+    assert!(bench.node.coordinates(bench.now).is_some(), "n2 does not go first");
 }
 
 /// n1 just elected, without the cluster's flow; n2 and n3 are registered and have not spoken.
