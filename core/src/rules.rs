@@ -7,42 +7,35 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// A set of disconnection codes. In serde it is the list of their names, in NiFi's order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(into = "Vec<CodeName>", from = "Vec<CodeName>")]
+#[serde(into = "Vec<&'static str>", try_from = "Vec<String>")]
 pub struct CodeSet(u16);
 
-/// A disconnection code by NiFi's constant.
-struct CodeName(DisconnectionCode);
-
-impl Serialize for CodeName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for CodeName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        DisconnectionCode::parse(&name).map(CodeName).ok_or_else(|| {
-            let names = DisconnectionCode::ALL.map(|code| format!("`{}`", code.name()));
-            D::Error::custom(format!("unknown variant `{name}`, expected one of {}", names.join(", ")))
-        })
-    }
-}
-
-impl From<CodeSet> for Vec<CodeName> {
+impl From<CodeSet> for Vec<&'static str> {
     fn from(set: CodeSet) -> Self {
-        DisconnectionCode::ALL.into_iter().filter(|code| set.contains(*code)).map(CodeName).collect()
+        DisconnectionCode::ALL
+            .into_iter()
+            .filter(|code| set.contains(*code))
+            .map(DisconnectionCode::name)
+            .collect()
     }
 }
 
-impl From<Vec<CodeName>> for CodeSet {
-    fn from(names: Vec<CodeName>) -> Self {
-        CodeSet(names.iter().fold(0, |bits, CodeName(code)| bits | 1 << *code as u16))
+impl TryFrom<Vec<String>> for CodeSet {
+    type Error = String;
+
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        let code = |name: &String| {
+            DisconnectionCode::parse(name).ok_or_else(|| {
+                let names = DisconnectionCode::ALL.map(|code| format!("`{}`", code.name()));
+                format!("unknown variant `{name}`, expected one of {}", names.join(", "))
+            })
+        };
+        let codes: Vec<DisconnectionCode> = names.iter().map(code).collect::<Result<_, _>>()?;
+        Ok(CodeSet::of(&codes))
     }
 }
 
