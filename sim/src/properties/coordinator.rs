@@ -1,5 +1,6 @@
 //! Who may coordinate.
 
+use super::oracle::is_in;
 use super::{Cluster, Finding, Incident, Interest, Observation, Property, ServerStep};
 use crate::plan::NodeNumber;
 use std::collections::BTreeSet;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::leadership::Role;
 use zeromaster_core::message::Membership;
-use zeromaster_core::status::{ConnectionState, NodeStatus};
+use zeromaster_core::status::NodeStatus;
 use zeromaster_zookeeper::{ServerRecord, SessionId};
 
 /// See [`Property::promise`].
@@ -108,13 +109,7 @@ impl Property for QualifiedCoordinator {
             return None;
         }
         // A process that has just started knows of nobody, and makes room when it hears them.
-        let knows = |status: &Arc<NodeStatus>| {
-            status.node.id != step.after.id()
-                && matches!(
-                    status.state,
-                    ConnectionState::Connecting { .. } | ConnectionState::Connected { .. }
-                )
-        };
+        let knows = |status: &Arc<NodeStatus>| status.node.id != step.after.id() && is_in(&status.state);
         if !step.after.table().iter().any(knows) {
             return None;
         }

@@ -5,6 +5,7 @@ use crate::plan::NodeNumber;
 use crate::world::process::Machine;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use zeromaster_core::effect::Effect;
 use zeromaster_core::event::ClusterEvent;
 use zeromaster_core::flow::Fingerprint;
 use zeromaster_core::identity::{Incarnation, NodeIdentifier};
@@ -106,8 +107,8 @@ impl Property for OneElectedFlow {
 
     fn promise(&self) -> &'static str {
         "While a process runs that was given the elected flow, no other flow is elected or given to anybody, unless all \
-         those processes were removed by a person, or have been silent for max(interval × missable, session timeout) and the longest wait of a vote \
-         (spec S10, seed 003)."
+         those processes were removed by a person, or have been silent for max(interval × missable, session timeout) and \
+         the longest wait of a vote (spec S10, seed 003)."
     }
 
     fn interest(&self) -> Interest {
@@ -170,7 +171,7 @@ impl Property for OneElectedFlow {
 /// The flow that the node begins to load in this step.
 fn loaded_flow<'a>(step: &Observation<'a>) -> Option<&'a Fingerprint> {
     step.effects.iter().find_map(|effect| match effect {
-        zeromaster_core::effect::Effect::LoadFlow { flow, .. } => Some(&flow.fingerprint),
+        Effect::LoadFlow { flow, .. } => Some(&flow.fingerprint),
         _ => None,
     })
 }

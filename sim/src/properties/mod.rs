@@ -171,12 +171,12 @@ pub enum Stimulus {
     Requested {
         /// Its number.
         id: RequestId,
-        /// What is asked.
+        /// The wish, and the node that it is about.
         request: OperatorRequest,
     },
     /// The acknowledgement of an order.
     Acknowledged {
-        /// Who acknowledges.
+        /// The node that acknowledges.
         node: NodeId,
         /// The order's decision.
         version: Version,
@@ -575,7 +575,7 @@ pub fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String>)> {
     liveness::pending(cluster)
 }
 
-/// What is found after a healing that left no member, where that is no fault.
+/// The excused finding of a healed run that has no member, if that is no fault.
 pub(crate) fn without_members(cluster: &Cluster<'_>) -> Option<Finding> {
     let excuse = liveness::excuse_without_members(cluster)?;
     Some(Finding { text: "no node is CONNECTED".to_owned(), excuse: Some(excuse.to_owned()) })

@@ -14,8 +14,8 @@ impl Property for PutOutHoldsNoRole {
     }
 
     fn promise(&self) -> &'static str {
-        "A node that knows that a person disconnected, offloaded or removed it does not coordinate while it knows a \
-         CONNECTED node, and is not Primary Node (spec S32, I8)."
+        "A node that a person disconnected, offloaded or removed holds no role once it obeys, nor, while it knows another \
+         CONNECTED node, once its own table says so (spec S32, I8)."
     }
 
     fn interest(&self) -> Interest {
@@ -46,7 +46,7 @@ impl Property for PutOutHoldsNoRole {
         let others = || node.table().connected().any(|status| status.node.id != node.id());
         let role = match (node.is_primary(step.local), step.coordinates) {
             (Some(_), _) => "is Primary Node",
-            (None, Some(_)) if others() => "coordinates",
+            (None, Some(_)) if by_membership || others() => "coordinates",
             (None, Some(_) | None) => return None,
         };
         Finding::new(format!("{} {role}, and knows that a person put it out", step.node))
