@@ -116,7 +116,7 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// What in a configuration is probably not what was meant.
+/// A setting that is valid and probably not meant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ConfigWarning {
     /// Heartbeats are sent more often than the interval says.
@@ -165,7 +165,7 @@ impl NodeConfig {
         }
     }
 
-    /// What is probably not what was meant.
+    /// Settings that are valid and probably not meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<ConfigWarning> {
         let (interval, period) = (self.heartbeat_interval, self.heartbeat_period());

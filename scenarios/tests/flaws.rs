@@ -153,7 +153,7 @@ fn every_flaw_is_found_by_its_property() {
     assert!(runner.wait().unwrap().success(), "some flaws were not found, see above");
 }
 
-/// What is the same as in the last copy keeps its time of change, so that it is not built again.
+/// A file that has not changed since the last copy keeps its time of change, so that it is not built again.
 fn make_copy(copy: &Path, flaws: &[Flaw]) {
     let mut files = planted(flaws);
     for name in CRATES {

@@ -304,7 +304,7 @@ impl Office {
                 let (path, data) = (desk.config.paths.elected_flow(), print_record(self.epoch, &flow));
                 self.perform(desk, Step::RecordElectedFlow, Operation::SetData { path, data });
             }
-            // Whoever waits asks again, and that writes it again.
+            // The nodes that wait ask again, and the record is written again then.
             (Err(_), _) => {
                 self.elected.writing = false;
                 self.elected.waiting.clear();

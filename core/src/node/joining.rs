@@ -227,7 +227,7 @@ impl Node {
         if !self.is_believable(status) {
             return;
         }
-        // What is older than what is known changes nothing (NIFI-8433, 1.14.0; R3 of spec 3.6).
+        // A status that is older than the known one changes nothing (NIFI-8433, 1.14.0; R3 of spec 3.6).
         if self.table.get(status.node.id).is_none_or(|known| status.supersedes(known)) {
             let table = Arc::make_mut(&mut self.table);
             match status.state == ConnectionState::Removed && !self.config.rules.removal_leaves_tombstone {

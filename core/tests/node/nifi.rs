@@ -247,7 +247,7 @@ fn a_report_is_sent_five_times_unless_the_cluster_says_it_too() {
     }
 }
 
-// What is known of a node.
+// Statuses of nodes.
 
 #[test]
 fn an_older_status_replaces_no_newer_one() {
