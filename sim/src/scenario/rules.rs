@@ -131,11 +131,11 @@ impl FromStr for RuleOverride {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        let Some((name, value)) = text.split_once('=') else {
+        let parts = text.split_once('=').map(|(name, value)| (name.trim(), value.trim()));
+        let Some((name, value)) = parts.filter(|(name, _)| !name.is_empty()) else {
             let example = "expected a rule and its value, such as complete_by_attempt=true";
             return Err(RuleError { name: None, message: format!("found {text:?}, {example}") });
         };
-        let (name, value) = (name.trim(), value.trim());
         let fields = fields(Rules::default());
         let value = match fields.get(name) {
             Some(Value::Array(_)) => {
@@ -402,6 +402,10 @@ mod tests {
         let unknown = "complete_by_atempt=true".parse::<RuleOverride>().unwrap_err().to_string();
         assert!(unknown.starts_with("complete_by_atempt: unknown rule, expected one of act_under_lease, "));
         assert!(unknown.ends_with("; did you mean complete_by_attempt?"), "{unknown}");
+        check_refused(
+            "=true",
+            "found \"=true\", expected a rule and its value, such as complete_by_attempt=true",
+        );
         let far = "colour=blue".parse::<RuleOverride>().unwrap_err().to_string();
         assert!(!far.contains("did you mean"), "{far}");
         check_refused(
