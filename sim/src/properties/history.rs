@@ -9,36 +9,76 @@ use zeromaster_zookeeper::{ServerMessage, ServerOutput, ServerRecord, Zxid};
 #[derive(Debug, Default)]
 pub(super) struct OneHistory {
     /// The transactions that not every server has applied, and the last one that all have; each as the first server that
-    /// applied it applied it.
+    /// applied it applied it. Without a gap, and in order.
     history: VecDeque<Transaction>,
-    /// How many there were before these.
-    forgotten: usize,
-    /// How many of all of them each server has applied.
-    applied: BTreeMap<u32, usize>,
+    /// The transaction before these.
+    behind: Zxid,
+    /// The last transaction that each server has applied.
+    applied: BTreeMap<u32, Zxid>,
 }
 
 impl OneHistory {
-    /// The server has applied one more transaction.
-    fn goes_on(&mut self, server: u32, transaction: &Transaction) -> Option<Finding> {
-        let applied = self.applied.entry(server).or_default();
-        let place = *applied;
-        *applied += 1;
-        // Nothing is forgotten that somebody has still to apply.
-        match self.history.get(place - self.forgotten) {
-            None => {
-                self.history.push_back(transaction.clone());
-                None
+    /// The last transaction that any server has applied.
+    fn newest(&self) -> Zxid {
+        self.history.back().map_or(self.behind, |transaction| transaction.zxid)
+    }
+
+    /// The server has applied these transactions, all that follow `before`.
+    fn goes_on<'a>(
+        &mut self,
+        server: u32,
+        before: Zxid,
+        transactions: impl Iterator<Item = &'a Transaction>,
+    ) -> Option<Finding> {
+        let next = self.history.partition_point(|transaction| transaction.zxid <= before);
+        let behind = self.behind;
+        for (place, transaction) in (next..).zip(transactions.skip_while(|next| next.zxid <= behind)) {
+            match self.history.get(place) {
+                None => self.history.push_back(transaction.clone()),
+                Some(first) if first == transaction => {}
+                Some(first) if first.zxid == transaction.zxid => {
+                    return Finding::new(format!(
+                        "zk{server} applies another transaction {} than the first server did",
+                        first.zxid
+                    ));
+                }
+                Some(first) => {
+                    return Finding::new(format!(
+                        "zk{server} applies transaction {} where the first server applied {}",
+                        transaction.zxid, first.zxid
+                    ));
+                }
             }
-            Some(first) if first == transaction => None,
-            Some(first) if first.zxid == transaction.zxid => Finding::new(format!(
-                "zk{server} applies another transaction {} than the first server did",
-                first.zxid
-            )),
-            Some(first) => Finding::new(format!(
-                "zk{server} applies transaction {} where the first server applied {}",
-                transaction.zxid, first.zxid
-            )),
         }
+        None
+    }
+
+    /// The server has come further than it can tell: it has taken over the state of another one, or, as a new leader, has
+    /// applied more of its log at once than a server remembers.
+    fn jumps(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
+        let (server, known, newest) = (step.server, self.newest(), step.after.last_zxid());
+        let last = Zxid(newest.0.saturating_sub(1));
+        let by_itself = step.after.applied_after(last).and_then(|mut transactions| transactions.next());
+        if newest > known
+            && let Some(transaction) = by_itself
+        {
+            if let Some(transactions) = step.after.applied_after(known) {
+                return self.goes_on(server, known, transactions);
+            }
+            self.history.clear();
+            self.history.push_back(transaction.clone());
+            self.behind = last;
+            return None;
+        }
+        let is_known = self.history.binary_search_by_key(&newest, |transaction| transaction.zxid).is_ok();
+        if newest > self.behind && !is_known {
+            return Finding::new(format!(
+                "zk{server} takes over a state as of {newest}, which nobody was in"
+            ));
+        }
+        let mut others = step.cluster.servers.iter().filter(|other| other.server.last_zxid() == newest);
+        let other = others.find(|other| other.server.tree() != step.after.tree())?;
+        Finding::new(format!("zk{server} and zk{} differ, both as of {newest}", other.number))
     }
 
     /// Forgets what all `servers` have applied, but for the last of it.
@@ -46,25 +86,10 @@ impl OneHistory {
         if self.applied.len() < servers {
             return;
         }
-        let by_all = self.applied.values().copied().min().unwrap_or(0);
-        while self.forgotten + 1 < by_all {
-            self.history.pop_front();
-            self.forgotten += 1;
+        let by_all = self.applied.values().copied().min().unwrap_or_default();
+        while self.history.get(1).is_some_and(|second| second.zxid <= by_all) {
+            self.behind = self.history.pop_front().map_or(self.behind, |first| first.zxid);
         }
-    }
-
-    /// The server has taken over the state of another one.
-    fn jumps(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
-        let (server, newest) = (step.server, step.after.last_zxid());
-        let Ok(place) = self.history.binary_search_by_key(&newest, |transaction| transaction.zxid) else {
-            return Finding::new(format!(
-                "zk{server} takes over a state as of {newest}, which nobody was in"
-            ));
-        };
-        self.applied.insert(server, self.forgotten + place + 1);
-        let mut others = step.cluster.servers.iter().filter(|other| other.server.last_zxid() == newest);
-        let other = others.find(|other| other.server.tree() != step.after.tree())?;
-        Finding::new(format!("zk{server} and zk{} differ, both as of {newest}", other.number))
     }
 }
 
@@ -86,10 +111,14 @@ impl Property for OneHistory {
         if step.cluster.servers.len() == 1 || step.after.last_zxid() == step.before {
             return None;
         }
+        let (server, newest) = (step.server, step.after.last_zxid());
+        let had = self.applied.insert(server, newest).unwrap_or_default();
+        if had != step.before || newest < had {
+            let now = step.before.min(newest);
+            return Finding::new(format!("zk{server} had applied {had}, and goes back to {now}"));
+        }
         let finding = match step.after.applied_after(step.before) {
-            Some(mut transactions) => {
-                transactions.find_map(|transaction| self.goes_on(step.server, transaction))
-            }
+            Some(transactions) => self.goes_on(server, step.before, transactions),
             None => self.jumps(step),
         };
         self.forget(step.cluster.servers.len());
