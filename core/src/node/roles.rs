@@ -239,14 +239,22 @@ impl Node {
         }
         if self.office.is_none()
             && let Some(epoch) = self.leads(Role::ClusterCoordinator)
-            && self.may_act(Role::ClusterCoordinator, now)
         {
-            self.begin_office(now, epoch, effects);
+            // To make room needs no lease. Were one waited for, a long line would move by one node in a third of a session.
+            if self.makes_room(now, epoch) {
+                let until = now + self.config.session_timeout * 2;
+                self.makes_room_until.get_or_insert(until);
+                self.stands_again_at = now + STAND_AGAIN_PAUSE;
+                self.leave_line(now, Role::ClusterCoordinator, Resignation::Deposed, effects);
+            } else if self.may_act(Role::ClusterCoordinator, now) {
+                self.begin_office(now, epoch, effects);
+            }
         }
     }
 
-    fn begin_office(&mut self, now: Instant, epoch: Epoch, effects: &mut Effects) {
-        // Somebody was elected after us: our place in line is a ghost. Or our term was interrupted before this node had
+    /// Whether this node, which leads in the term of `epoch`, does not take office.
+    fn makes_room(&self, now: Instant, epoch: Epoch) -> bool {
+        // Another node was elected later: this node's place in line is a ghost. Or its term was interrupted before it had
         // the cluster's flow, and others have it by now: they go first.
         let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
         let ghost = epoch < self.known_epoch || self.was_told_decisions_of(epoch);
@@ -254,12 +262,10 @@ impl Node {
         // of them takes the lead in the time of two sessions, this node does.
         let by_chance = self.config.rules.hear_members_before_acting
             && self.makes_room_until.is_none_or(|until| now < until);
-        if ghost || ((resumes || by_chance) && !self.inherited && self.knows_others_with_the_flow()) {
-            let until = now + self.config.session_timeout * 2;
-            self.makes_room_until.get_or_insert(until);
-            self.stands_again_at = now + STAND_AGAIN_PAUSE;
-            return self.leave_line(now, Role::ClusterCoordinator, Resignation::Deposed, effects);
-        }
+        ghost || ((resumes || by_chance) && !self.inherited && self.knows_others_with_the_flow())
+    }
+
+    fn begin_office(&mut self, now: Instant, epoch: Epoch, effects: &mut Effects) {
         effects.record(ClusterEvent::Elected { role: Role::ClusterCoordinator, epoch });
         self.known_epoch = self.known_epoch.max(epoch);
         let mut desk = Desk {

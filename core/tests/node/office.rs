@@ -387,6 +387,24 @@ fn a_node_without_the_flow_lets_others_go_first_for_two_sessions_anew_after_a_lo
     assert!(bench.node.coordinates(bench.now).is_some(), "n2 does not go first");
 }
 
+/// A lease takes a third of a session to prove in an ensemble; a long line in which each waits for one never ends.
+#[test]
+fn a_node_makes_room_before_it_has_a_lease() {
+    let mut bench = Bench::new(config(1), flow("A"));
+    bench.lead_elsewhere(9, 200);
+    bench.connect_with_lease(Duration::ZERO);
+    bench.receive(
+        9,
+        change(200, status(2, ConnectionState::Connected { attempt: version(200, 1) }, version(200, 2))),
+    );
+    bench.zookeeper.remove(&format!("{LINE}/_c_9-lock-0000000000"));
+    bench.zookeeper.put(&format!("{LINE}/_c_2-lock-0000000007"), &identifier(2).socket.to_string());
+    bench.zookeeper.remove(COORDINATOR);
+    bench.settle();
+    let line = bench.zookeeper.children(LINE);
+    assert!(line.first().is_some_and(|first| first.contains("_c_2")), "n2 is first: {line:?}");
+}
+
 /// n1 just elected, without the cluster's flow; n2 and n3 are registered and have not spoken.
 fn unqualified(candidates: Option<u32>) -> Bench {
     let mut config = config(1);
