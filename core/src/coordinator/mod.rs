@@ -24,7 +24,7 @@ use crate::node::operations::{Operations, Purpose};
 use crate::status::{ConnectionState, Epoch, NodeStatus, Version};
 use crate::table::StatusTable;
 use crate::time::Instant;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -33,7 +33,7 @@ use announcements::Announcements;
 use claims::Claims;
 use elected_flow::ElectedFlow;
 use heartbeats::Stored;
-use operator::{Commit, RequestKey};
+use operator::Commit;
 use orders::{Due, Orders};
 
 pub(crate) use operator::Requester;
@@ -131,7 +131,6 @@ pub(crate) struct Office {
     commits: BTreeMap<NodeId, Commit>,
     /// What was recorded in ZooKeeper when this term began.
     exclusions: BTreeMap<NodeId, NodeStatus>,
-    handled: VecDeque<RequestKey>,
     /// From when on silence counts: nobody can have heartbeated to this term before.
     counted_from: Instant,
     /// Set when the term must end.
@@ -172,7 +171,6 @@ impl Office {
             latest_run: desk.table.iter().map(|status| status.incarnation).max().unwrap_or_default(),
             commits: BTreeMap::new(),
             exclusions: BTreeMap::new(),
-            handled: VecDeque::new(),
             counted_from: desk.now,
             leaving: None,
         };

@@ -14,13 +14,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
-/// How many requests are remembered, so that a message that arrives twice is not carried out twice. More can only be
-/// forgotten while a message is on its way if people ask hundreds of things in that time.
-const REMEMBERED_REQUESTS_MAX: usize = 256;
-
-/// Which request of which run of which node.
-pub(super) type RequestKey = (NodeId, Incarnation, RequestId);
-
 /// Who asked, and how the answer gets there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Requester {
@@ -50,16 +43,6 @@ impl Office {
     pub(crate) fn requested(&mut self, desk: &mut Desk<'_>, requester: Requester, request: OperatorRequest) {
         if !self.is_open() {
             return reply(desk, &requester, Err(Refusal::NoCoordinator));
-        }
-        if let Requester::There { origin, incarnation, id, .. } = &requester {
-            let key = (*origin, *incarnation, *id);
-            if self.handled.contains(&key) {
-                return;
-            }
-            if self.handled.len() == REMEMBERED_REQUESTS_MAX {
-                self.handled.pop_front();
-            }
-            self.handled.push_back(key);
         }
         if matches!(request, OperatorRequest::Remove(_)) {
             self.discover_holder(desk, request.node());

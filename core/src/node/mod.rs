@@ -23,12 +23,13 @@ use crate::status::{Epoch, Version};
 use crate::table::StatusTable;
 use crate::time::Instant;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use operations::Operations;
 use reporting::Report;
+use requests::RequestKey;
 use serde::{Deserialize, Serialize};
 
 /// Why a flow could not be loaded.
@@ -169,6 +170,8 @@ pub struct Node {
     decided: Version,
     /// The flow that it handed out as coordinator, and in which term.
     handed_out: Option<(Epoch, Arc<DataFlow>)>,
+    /// The requests of people that other nodes have passed on, the newest last.
+    passed_on: VecDeque<RequestKey>,
     asks: u64,
     /// What the coordinator said last when it asked this node to wait; said once.
     told_to_wait: bool,
@@ -213,6 +216,7 @@ impl Node {
             obeyed: Version::NONE,
             table: Arc::default(),
             known_epoch: Epoch::NONE,
+            passed_on: VecDeque::new(),
             operations: Operations::default(),
             online: false,
             parents_made: false,

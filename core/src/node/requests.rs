@@ -9,6 +9,13 @@ use crate::operator::{OperatorRequest, Refusal, RequestId};
 use crate::status::Epoch;
 use crate::time::Instant;
 
+/// How many requests are remembered. More can only be forgotten while a message is on its way if people ask hundreds of
+/// things in that time.
+const REMEMBERED_REQUESTS_MAX: usize = 256;
+
+/// Which request of which run of which node.
+pub(super) type RequestKey = (NodeId, Incarnation, RequestId);
+
 impl Node {
     pub(super) fn requested(
         &mut self,
@@ -43,7 +50,8 @@ impl Node {
         }
     }
 
-    /// Another node passes a person's request on.
+    /// Another node passes a person's request on. A message that arrives twice is carried out at most once, and not at all if
+    /// it was refused the first time, even if the term was interrupted in between.
     pub(super) fn passed_on(
         &mut self,
         now: Instant,
@@ -53,6 +61,14 @@ impl Node {
         request: OperatorRequest,
         effects: &mut Effects,
     ) {
+        let key = (origin, incarnation, id);
+        if self.passed_on.contains(&key) {
+            return;
+        }
+        if self.passed_on.len() == REMEMBERED_REQUESTS_MAX {
+            self.passed_on.pop_front();
+        }
+        self.passed_on.push_back(key);
         let requester = Requester::There { origin, incarnation, id, address: from.clone() };
         if self.office.as_ref().is_some_and(|office| office.is_published() && office.epoch() == epoch) {
             self.with_office(now, effects, |office, desk| office.requested(desk, requester, request));

@@ -358,6 +358,31 @@ fn a_request_that_another_node_passes_on_is_carried_out_once() {
     assert_eq!(sent(&effects, 2).into_iter().filter(|message| *message == outcome).count(), 1);
 }
 
+/// The person was told that nobody coordinates.
+#[test]
+fn a_request_that_was_refused_is_not_carried_out_when_it_arrives_again() {
+    let mut bench = Bench::with_member();
+    let passed_on = Message::OperatorRequest {
+        epoch: bench.epoch(),
+        origin: NodeId(2),
+        incarnation: Incarnation(1),
+        id: RequestId(1),
+        request: OperatorRequest::Disconnect(NodeId(2)),
+    };
+    bench.suspend();
+    bench.receive(2, passed_on.clone());
+    let refused = Err(Refusal::NoCoordinator);
+    let outcome =
+        Message::OperatorResponse { incarnation: Incarnation(1), id: RequestId(1), outcome: refused };
+    assert_eq!(sent(&bench.take(), 2), [outcome]);
+    bench.resume();
+    assert!(bench.node.decides(bench.now).is_some(), "its term goes on");
+    bench.take();
+    bench.receive(2, passed_on);
+    assert_eq!(told(&bench.take(), 2), Vec::<String>::new());
+    assert_ne!(bench.code(2), Some(DisconnectionCode::UserDisconnected));
+}
+
 #[test]
 fn what_is_meant_for_another_term_is_not_done() {
     let mut bench = Bench::with_member();
