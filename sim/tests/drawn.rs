@@ -155,3 +155,14 @@ fn a_fault_that_meets_nothing_moves_no_other_draw() {
         assert_eq!(of_nodes(&plain), of_nodes(&faulty), "seed {seed}");
     }
 }
+
+/// Two runs of wide clusters: in one, a line of nodes without the flow moved too slowly; in the other, a server applied
+/// more at once than it remembers. Their timelines are too long to be read as scenarios.
+#[test]
+fn wide_clusters_hold_what_is_promised_where_they_once_did_not() {
+    for seed in [383_903, 391_307] {
+        let outcome = run(&draw(seed), None, seed, Options::default());
+        let outcome = outcome.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(outcome.verdict, Verdict::Passed, "seed {seed}: {:?}", outcome.first_violation());
+    }
+}
