@@ -4,12 +4,7 @@ use crate::complaint::Complaint;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use zeromaster_core::properties::{NifiProperties, key};
-use zeromaster_core::rules::Rules;
-use zeromaster_sim::properties::{LIVENESS, SAFETY};
 use zeromaster_sim::scenario::{Known, Scenario};
-
-/// The names that a scenario may use.
-pub const KNOWN: Known<'_> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
 
 /// A file and what it says.
 #[derive(Clone, Debug)]
@@ -58,20 +53,23 @@ pub fn unreadable(path: &Path, error: &std::io::Error) -> Complaint {
 pub fn read_scenario(path: &Path) -> Result<(TextFile, Scenario), Complaint> {
     let file = TextFile::read(path)?;
     let scenario =
-        Scenario::parse(&file.text, &KNOWN).map_err(|error| Complaint::about(&file.path, error))?;
+        Scenario::parse(&file.text, &Known::ALL).map_err(|error| Complaint::about(&file.path, error))?;
     Ok((file, scenario))
 }
 
-/// Says on standard error that a file is hardly a nifi.properties. Every text is some properties file, so nobody would
-/// notice that another one stands in its place.
-pub fn talk_about_no_property(properties: &TextFile) {
-    if !NifiProperties::parse(&properties.text).iter().any(|(key, _)| key.starts_with("nifi.")) {
-        let path = properties.path.display();
-        eprintln!(
-            "{path}: no property of NiFi in it, expected keys such as {}; what is absent has the default of NiFi's code",
-            key::NODE_PROTOCOL_PORT
-        );
+/// Refuses a file that is hardly a nifi.properties. Every text is some properties file, so nothing else would show that
+/// another one stands in its place.
+///
+/// # Errors
+/// When no key in it is one of NiFi's.
+pub fn refuse_other_files(properties: &TextFile) -> Result<(), Complaint> {
+    if NifiProperties::parse(&properties.text).iter().any(|(key, _)| key.starts_with("nifi.")) {
+        return Ok(());
     }
+    let expected = key::NODE_PROTOCOL_PORT;
+    let message =
+        format_args!("no property of NiFi is in it, expected a nifi.properties with keys such as {expected}");
+    Err(Complaint::about(&properties.path, message))
 }
 
 /// The firewall file that a nifi.properties names, if it names one that can be read. One that cannot is talked about on

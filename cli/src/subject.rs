@@ -2,14 +2,14 @@
 
 use crate::args::{FuzzArguments, RunArguments};
 use crate::complaint::Complaint;
-use crate::files::{KNOWN, TextFile, named_firewall, read_scenario, talk_about_no_property};
+use crate::files::{TextFile, named_firewall, read_scenario, refuse_other_files};
 use crate::replay::Replay;
 use crate::world::World;
 use std::path::Path;
 use zeromaster_core::properties::NifiProperties;
 use zeromaster_sim::draw::draw;
 use zeromaster_sim::plan::show_duration;
-use zeromaster_sim::scenario::Scenario;
+use zeromaster_sim::scenario::{Known, Scenario};
 use zeromaster_sim::setup::{Setup, SetupError};
 
 /// The story that is told when nothing else is asked for.
@@ -113,7 +113,7 @@ impl Draft {
     /// Another number of nodes: what the scenario says of each must still make sense.
     fn resize(&mut self, nodes: u32) -> Result<(), Complaint> {
         self.scenario.nodes = nodes;
-        let checked = Scenario::parse(&self.scenario.to_toml(), &KNOWN);
+        let checked = Scenario::parse(&self.scenario.to_toml(), &Known::ALL);
         self.scenario = checked.map_err(|error| {
             // Its line is none of the file's.
             let error = zeromaster_sim::scenario::ScenarioError { line: None, ..error };
@@ -134,7 +134,7 @@ impl Draft {
             (None, None) => None,
         };
         if let Some(properties) = &self.properties {
-            talk_about_no_property(properties);
+            refuse_other_files(properties)?;
         }
         self.firewall = match (firewall, &self.scenario.firewall, &self.properties) {
             (Some(path), _, _) => Some(TextFile::read(path)?),
@@ -151,7 +151,11 @@ impl Draft {
         let text = self.properties.as_ref().map(|file| file.text.as_str());
         let setup = Setup::new(&self.scenario, text).map_err(|error| self.located(&error))?;
         for warning in &setup.warnings {
-            eprintln!("{}{warning}", self.place_of(warning.key()));
+            eprintln!("warning: {}{warning}", self.place_of(warning.key()));
+        }
+        if let (Some(file), [_, ..]) = (&self.properties, setup.without_effect.as_slice()) {
+            let (path, keys) = (file.path.display(), setup.without_effect.join(", "));
+            eprintln!("note: {path}: these keys have no effect here: {keys}");
         }
         for warning in &setup.firewall_warnings {
             match self.firewall.as_ref().or(self.file.as_ref()) {
@@ -216,7 +220,7 @@ fn start_up(nodes: u32) -> Scenario {
 }
 
 fn built_in(text: &str) -> Scenario {
-    Scenario::parse(text, &KNOWN)
+    Scenario::parse(text, &Known::ALL)
         .unwrap_or_else(|error| unreachable!("a scenario of our own: {error}\n{text}"))
 }
 

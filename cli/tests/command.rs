@@ -304,17 +304,99 @@ fn a_wrong_value_is_named_with_its_file_its_line_and_what_was_expected() {
 }
 
 #[test]
-fn a_file_without_any_property_of_nifi_is_talked_about() {
-    for (name, text, strange) in [
-        ("strange/zoo.cfg", "tickTime=2000\nclientPort=2181\n", true),
-        ("strange/empty.properties", "", true),
-        ("strange/nifi.properties", "nifi.cluster.node.connection.timeout=5 secs\n", false),
+fn a_file_without_any_property_of_nifi_is_refused() {
+    for (name, text) in [
+        ("strange/zoo.cfg", "tickTime=2000\nclientPort=2181\n"),
+        ("strange/empty.properties", ""),
+        ("strange/pom.xml", "<project>\n  <artifactId>nifi</artifactId>\n</project>\n"),
+        (
+            "strange/nifi-app.log",
+            "2026-11-30 10:00:00,000 INFO [main] org.apache.nifi.NiFi Launching NiFi...\n",
+        ),
+        ("strange/bytes", "\0\u{1}\u{7f}nifi\u{0}=\\u12\n"),
     ] {
-        let run = zeromaster(&format!("run --nodes 1 --properties {}", file(name, text).display()));
-        assert_eq!(run.status.code(), Some(0), "{name}: {}", stderr(&run));
-        assert_eq!(stderr(&run).contains("no property of NiFi in it"), strange, "{name}: {}", stderr(&run));
-        // The default of NiFi's code, 3 s, of which a server makes two ticks; NiFi ships 10 s.
-        assert!(stdout(&run).contains("timeout 4s"), "{name}: {}", stdout(&run));
+        let path = file(name, text);
+        check_refused(
+            &format!("run --nodes 1 --properties {}", path.display()),
+            &format!(
+                "{}: no property of NiFi is in it, expected a nifi.properties with keys such as",
+                path.display()
+            ),
+        );
+    }
+    let one = file("strange/nifi.properties", "nifi.cluster.node.connection.timeout=5 secs\n");
+    // The default of NiFi's code, 3 s, of which a server makes two ticks; NiFi ships 10 s.
+    let run = check(&format!("run --nodes 1 --properties {}", one.display()), 0);
+    assert!(run.contains("timeout 4s"), "{run}");
+}
+
+#[test]
+fn keys_that_nifi_does_not_know_and_keys_without_effect_are_named() {
+    let text = "# two nodes\nnifi.cluster.is.node=true\nnifi.cluster.flow.election.max.candidate=3\n\
+                nifi.zookeeper.connect.string=h:2181\nnifi.zookeeper.auth.type=sasl\nnifi.content.anything=1\n\
+                nifi.cluster.load.balance.host=\n";
+    let path = file("keys/nifi.properties", text);
+    let run = zeromaster(&format!("run --nodes 1 --properties {}", path.display()));
+    let path = path.display();
+    let expected = format!(
+        "warning: {path}: line 3: nifi.cluster.flow.election.max.candidate: NiFi has no such key, and its value has no \
+         effect; did you mean nifi.cluster.flow.election.max.candidates?\n\
+         note: {path}: these keys have no effect here: nifi.zookeeper.auth.type\n"
+    );
+    assert_eq!((run.status.code(), stderr(&run)), (Some(0), expected));
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_refused_with_the_nearest() {
+    let head = "about = \"x\"\n[cluster]\nnodes = 2\n";
+    for (name, rest, expected) in [
+        (
+            "always",
+            "[expect]\nalways = [\"one-histori\"]\n",
+            "line 5: expect.always: found \"one-histori\", expected one of",
+        ),
+        ("always-meant", "[expect]\nalways = [\"one-histori\"]\n", "; did you mean one-history?"),
+        ("eventually", "[expect]\neventually = { all-conected = \"1s\" }\n", "did you mean all-connected?"),
+        ("violates", "[expect]\nviolates = [\"one-elected-flo\"]\n", "did you mean one-elected-flow?"),
+        (
+            "key",
+            "[cluster.nifi]\n\"nifi.cluster.is.nod\" = \"true\"\n",
+            "line 5: cluster.nifi.\"nifi.cluster.is.nod\": NiFi has no such key; did you mean nifi.cluster.is.node?",
+        ),
+    ] {
+        let path = file(&format!("names/{name}.toml"), &format!("{head}{rest}"));
+        check_refused(&format!("run {}", path.display()), expected);
+    }
+}
+
+#[test]
+fn leases_of_kubernetes_are_refused_and_a_file_for_no_cluster_is_warned_of() {
+    let text = "nifi.cluster.is.node=true\nnifi.cluster.leader.election.implementation=KubernetesLeaderElectionManager\n";
+    let path = file("election/nifi.properties", text);
+    check_refused(
+        &format!("run --properties {}", path.display()),
+        &format!(
+            "{}: line 2: nifi.cluster.leader.election.implementation = KubernetesLeaderElectionManager: expected \
+             CuratorLeaderElectionManager, election in ZooKeeper; leases of Kubernetes are not modelled",
+            path.display()
+        ),
+    );
+    let path = file(
+        "election/standalone.properties",
+        "nifi.cluster.is.node=false\nnifi.zookeeper.connect.string=\n",
+    );
+    let run = zeromaster(&format!("run --nodes 1 --properties {}", path.display()));
+    assert_eq!(run.status.code(), Some(0), "{}", stderr(&run));
+    let path = path.display();
+    for part in [
+        format!(
+            "warning: {path}: line 1: nifi.cluster.is.node = false: every NiFi with this file runs alone"
+        ),
+        format!(
+            "warning: {path}: line 2: nifi.zookeeper.connect.string is blank: a NiFi that is a node of a cluster does not"
+        ),
+    ] {
+        assert!(stderr(&run).contains(&part), "{part}\n{}", stderr(&run));
     }
 }
 

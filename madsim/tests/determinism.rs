@@ -46,9 +46,11 @@ fn scenario_files_run_twice_to_the_same_log() {
 
 #[test]
 fn another_seed_is_another_run() {
-    let scenario =
-        Scenario::parse("about = \"three nodes\"\n[cluster]\nnodes = 3\n", &zeromaster_scenarios::KNOWN)
-            .unwrap();
+    let scenario = Scenario::parse(
+        "about = \"three nodes\"\n[cluster]\nnodes = 3\n",
+        &zeromaster_sim::scenario::Known::ALL,
+    )
+    .unwrap();
     let setup = Setup::new(&scenario, None).unwrap();
     assert_ne!(log(&scenario, &setup, 1), log(&scenario, &setup, 2));
 }

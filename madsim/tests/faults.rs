@@ -1,7 +1,7 @@
 //! Faults that no scenario file brings about under madsim, and plans that it refuses.
 
 use zeromaster_madsim::{RunError, expressible, run};
-use zeromaster_scenarios::KNOWN;
+use zeromaster_sim::scenario::Known;
 use zeromaster_sim::scenario::Scenario;
 use zeromaster_sim::{Options, Verdict};
 
@@ -10,7 +10,7 @@ fn scenario(steps: &str) -> Scenario {
         "about = \"a test\"\nuntil = \"120s\"\n[cluster]\nnodes = 3\n\
          nifi.\"nifi.cluster.flow.election.max.candidates\" = \"3\"\n{steps}"
     );
-    Scenario::parse(&text, &KNOWN).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    Scenario::parse(&text, &Known::ALL).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 #[track_caller]
@@ -43,7 +43,7 @@ fn states_of_a_wide_cluster_are_counted_right_when_disks_are_wiped() {
                 nifi.\"nifi.cluster.flow.election.max.candidates\" = \"14\"\n\
                 [[plan]]\nat = \"40s\"\nwipe = \"n5\"\nfor = \"5s\"\n\
                 [[plan]]\nat = \"60s\"\nwipe = \"coordinator\"\nfor = \"20s\"\n";
-    let text = check_passed(&Scenario::parse(text, &KNOWN).unwrap());
+    let text = check_passed(&Scenario::parse(text, &Known::ALL).unwrap());
     assert!(text.contains("[-:1 C:13]") && text.lines().last().unwrap().contains("[C:14]"), "{text}");
 }
 

@@ -6,13 +6,10 @@ use std::io::{self, BufRead as _};
 use std::panic;
 use std::process::ExitCode;
 use zeromaster_core::flaws;
-use zeromaster_core::rules::Rules;
 use zeromaster_sim::draw::draw;
-use zeromaster_sim::properties::{LIVENESS, SAFETY};
 use zeromaster_sim::scenario::{Known, Scenario};
 use zeromaster_sim::{Options, run};
 
-const KNOWN: Known<'static> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
 
 /// How many seeds of a scenario file are tried.
 const SEEDS_OF_A_SCENARIO: u64 = 20;
@@ -40,7 +37,7 @@ fn search(flaw: &str, property: &str, source: &[&str]) -> Result<String, String>
         }
         ["scenario", path] => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-            let scenario = Scenario::parse(&text, &KNOWN).map_err(|error| format!("{path}: {error}"))?;
+            let scenario = Scenario::parse(&text, &Known::ALL).map_err(|error| format!("{path}: {error}"))?;
             (Some(scenario), 0..SEEDS_OF_A_SCENARIO)
         }
         other => return Err(format!("{other:?}: expected seeds or a scenario")),

@@ -5,12 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use zeromaster_core::rules::Rules;
-use zeromaster_sim::properties::{LIVENESS, SAFETY};
 use zeromaster_sim::scenario::{Known, Scenario, ScenarioError};
-
-/// Every name that a scenario may use.
-pub const KNOWN: Known<'static> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
 
 /// One scenario file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,7 +26,7 @@ impl ScenarioFile {
     /// # Errors
     /// When the text is no scenario: in which line, with which key, and what was expected.
     pub fn parse(&self) -> Result<Scenario, ScenarioError> {
-        Scenario::parse(&self.text, &KNOWN)
+        Scenario::parse(&self.text, &Known::ALL)
     }
 
     /// The text of the nifi.properties file that `scenario` names, if it names one.

@@ -109,19 +109,15 @@ fn to_u32(value: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::properties::{LIVENESS, SAFETY};
     use crate::scenario::Known;
-    use zeromaster_core::rules::Rules;
-
-    const KNOWN: Known<'_> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
 
     #[test]
     fn a_drawn_scenario_is_a_scenario_file() {
         for seed in 0..2_000 {
             let drawn = draw(seed);
             let text = drawn.to_toml();
-            let read =
-                Scenario::parse(&text, &KNOWN).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"));
+            let read = Scenario::parse(&text, &Known::ALL)
+                .unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"));
             assert_eq!(read, drawn, "seed {seed}");
         }
     }

@@ -11,6 +11,7 @@ mod for_good;
 pub mod network;
 pub mod plan;
 pub mod properties;
+pub mod property_keys;
 pub mod queue;
 pub mod random;
 pub mod report;

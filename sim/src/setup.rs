@@ -2,6 +2,7 @@
 
 use crate::plan::NodeNumber;
 use crate::properties::oracle;
+use crate::property_keys::{self, UnknownKey};
 use crate::scenario::{FlowName, Scenario, ZooKeeper};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,7 +14,7 @@ use zeromaster_core::coordination::Paths;
 use zeromaster_core::firewall::{Firewall, FirewallWarning};
 use zeromaster_core::flow::DataFlow;
 use zeromaster_core::identity::{Address, Incarnation, NodeId, NodeIdentifier};
-use zeromaster_core::properties::{ClusterProperties, NifiProperties, PropertyError};
+use zeromaster_core::properties::{ClusterProperties, NifiProperties, PropertyError, key};
 use zeromaster_core::rules::Rules;
 use zeromaster_zookeeper::{ServerConfig, SessionId};
 
@@ -65,8 +66,89 @@ pub struct Setup {
     /// What in the firewall file could not be used.
     pub firewall_warnings: Vec<FirewallWarning>,
     /// What in the properties is probably not what was meant.
-    pub warnings: Vec<ConfigWarning>,
+    pub warnings: Vec<SetupWarning>,
+    /// The keys about the cluster that the file gives a value to, that NiFi knows, and that have no effect here.
+    pub without_effect: Vec<&'static str>,
 }
+
+/// What in the properties is probably not what was meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SetupWarning {
+    /// A value is taken differently than it is written.
+    Config(ConfigWarning),
+    /// NiFi does not know the key.
+    Unknown(UnknownKey),
+    /// A NiFi with this file is no node of a cluster.
+    NotANode,
+    /// No ZooKeeper server is named.
+    NoConnectString,
+}
+
+impl SetupWarning {
+    /// The property that it is about.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            SetupWarning::Config(warning) => warning.key(),
+            SetupWarning::Unknown(unknown) => &unknown.key,
+            SetupWarning::NotANode => key::IS_NODE,
+            SetupWarning::NoConnectString => key::ZOOKEEPER_CONNECT_STRING,
+        }
+    }
+}
+
+impl fmt::Display for SetupWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SetupWarning::Config(warning) => warning.fmt(f),
+            SetupWarning::Unknown(unknown) => unknown.fmt(f),
+            SetupWarning::NotANode => write!(
+                f,
+                "{} = false: every NiFi with this file runs alone, without a cluster and without ZooKeeper; the run is as if it \
+                 said true",
+                self.key()
+            ),
+            // `ZooKeeperClientConfig.createConfig` throws IllegalStateException (all versions).
+            SetupWarning::NoConnectString => write!(
+                f,
+                "{} is blank: a NiFi that is a node of a cluster does not start with this file; the run is as if it named the \
+                 servers of the scenario, or one",
+                self.key()
+            ),
+        }
+    }
+}
+
+/// What is to be said of the text of a file.
+fn file_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
+    let value = |key| file.get(key).map(str::to_ascii_lowercase);
+    let is_node = value(key::IS_NODE);
+    let servers = value(key::ZOOKEEPER_CONNECT_STRING);
+    let not_a_node = (is_node.as_deref() == Some("false")).then_some(SetupWarning::NotANode);
+    let names_none = servers.as_deref().map_or(is_node.as_deref() == Some("true"), str::is_empty);
+    let no_servers = names_none.then_some(SetupWarning::NoConnectString);
+    let unknown = property_keys::unknown(file).into_iter().map(SetupWarning::Unknown);
+    not_a_node.into_iter().chain(no_servers).chain(unknown).collect()
+}
+
+/// Refuses what elects the leaders when it is not ZooKeeper.
+fn check_election(file: &NifiProperties, cluster: &ClusterProperties) -> Result<(), PropertyError> {
+    let class = &*cluster.leader_election_implementation;
+    if class.rsplit('.').next() == Some(CURATOR) {
+        return Ok(());
+    }
+    let leases = if class.contains("Kubernetes") { "; leases of Kubernetes are not modelled" } else { "" };
+    let key = key::LEADER_ELECTION_IMPLEMENTATION;
+    Err(PropertyError {
+        line: file.line(key).unwrap_or_default(),
+        key: key.to_owned(),
+        value: class.to_owned(),
+        expected: format!("{CURATOR}, election in ZooKeeper{leases}"),
+    })
+}
+
+/// The election in ZooKeeper, by the simple name of its class.
+const CURATOR: &str = "CuratorLeaderElectionManager";
 
 impl Setup {
     /// Reads the configuration of `scenario`'s nodes. `properties`: the text of the file that it names; the shipped
@@ -78,10 +160,16 @@ impl Setup {
         let no_rules = || SetupError::Rules(scenario.rules.base().to_owned());
         let rules = scenario.rules.rules().ok_or_else(no_rules)?;
         let mut file = NifiProperties::parse(properties.unwrap_or(SHIPPED_PROPERTIES));
+        let (mut warnings, mut without_effect) = (Vec::new(), Vec::new());
+        if properties.is_some() {
+            warnings = file_warnings(&file);
+            without_effect = property_keys::without_effect(&file);
+        }
         for (key, value) in &scenario.nifi {
             file.set(key, value);
         }
         let cluster = ClusterProperties::read(&file).map_err(SetupError::Property)?;
+        check_election(&file, &cluster).map_err(SetupError::Property)?;
         let (firewall, firewall_warnings) = match &scenario.firewall {
             Some(text) => {
                 let (firewall, warnings) = Firewall::parse(text);
@@ -122,8 +210,16 @@ impl Setup {
             Some(text) => oracle::blocked(text, scenario.nodes),
             None => BTreeSet::new(),
         };
-        let warnings = template.warnings();
-        Ok(Setup { template, blocked, session_timeout, connect_timeout, firewall_warnings, warnings })
+        warnings.extend(template.warnings().into_iter().map(SetupWarning::Config));
+        Ok(Setup {
+            template,
+            blocked,
+            session_timeout,
+            connect_timeout,
+            firewall_warnings,
+            warnings,
+            without_effect,
+        })
     }
 
     /// What every node has in common.

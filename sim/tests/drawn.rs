@@ -1,13 +1,9 @@
 //! Drawn runs: the same bytes every time, the promised properties, and plans that can be taken apart.
 
 use std::time::Duration;
-use zeromaster_core::rules::Rules;
 use zeromaster_sim::draw::draw;
-use zeromaster_sim::properties::{LIVENESS, SAFETY};
 use zeromaster_sim::scenario::{Known, Scenario};
 use zeromaster_sim::{Options, Outcome, Verdict, run};
-
-const KNOWN: Known<'_> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
 
 fn run_with_timeline(scenario: &Scenario, seed: u64) -> Outcome {
     run(scenario, None, seed, Options { timeline: true, digest: true })
@@ -83,7 +79,8 @@ fn a_printed_plan_runs_to_the_same_timeline() {
     for seed in 0..100 {
         let drawn = draw(seed);
         let printed = drawn.to_toml();
-        let read = Scenario::parse(&printed, &KNOWN).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let read =
+            Scenario::parse(&printed, &Known::ALL).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert_eq!(read.seed, seed);
         assert_same(
             seed,

@@ -76,3 +76,66 @@ pub const REMOTE_INPUT_SOCKET_PORT: &str = "nifi.remote.input.socket.port";
 pub const REMOTE_INPUT_SECURE: &str = "nifi.remote.input.secure";
 /// Whether site-to-site transfers over HTTP are accepted.
 pub const REMOTE_INPUT_HTTP_ENABLED: &str = "nifi.remote.input.http.enabled";
+
+/// How the keys about the cluster begin.
+pub const CLUSTER_GROUPS: [&str; 3] = ["nifi.cluster.", "nifi.zookeeper.", "nifi.state.management."];
+
+/// Every key in [`CLUSTER_GROUPS`] that NiFi 1.0 to 2.9 know, sorted: the constants of `NiFiProperties`, and what the
+/// shipped files name beside them.
+pub const CLUSTER_KEYS: [&str; 44] = [
+    FIREWALL_FILE,
+    FLOW_ELECTION_MAX_CANDIDATES,
+    FLOW_ELECTION_MAX_WAIT_TIME,
+    IS_NODE,
+    LEADER_ELECTION_IMPLEMENTATION,
+    "nifi.cluster.leader.election.kubernetes.lease.prefix",
+    "nifi.cluster.load.balance.comms.timeout",
+    "nifi.cluster.load.balance.connections.per.node",
+    LOAD_BALANCE_HOST,
+    "nifi.cluster.load.balance.max.thread.count",
+    LOAD_BALANCE_PORT,
+    NODE_ADDRESS,
+    NODE_CONNECTION_TIMEOUT,
+    NODE_EVENT_HISTORY_SIZE,
+    NODE_MAX_CONCURRENT_REQUESTS,
+    NODE_PROTOCOL_MAX_THREADS,
+    NODE_PROTOCOL_PORT,
+    "nifi.cluster.node.protocol.threads",
+    NODE_READ_TIMEOUT,
+    HEARTBEAT_INTERVAL,
+    HEARTBEAT_MISSABLE_MAX,
+    PROTOCOL_IS_SECURE,
+    "nifi.state.management.configuration.file",
+    "nifi.state.management.embedded.zookeeper.properties",
+    EMBEDDED_ZOOKEEPER_START,
+    "nifi.state.management.provider.cluster",
+    "nifi.state.management.provider.cluster.previous",
+    "nifi.state.management.provider.local",
+    ZOOKEEPER_AUTH_TYPE,
+    ZOOKEEPER_CLIENT_ENSEMBLE_TRACKER,
+    ZOOKEEPER_CLIENT_SECURE,
+    ZOOKEEPER_CONNECT_STRING,
+    ZOOKEEPER_CONNECT_TIMEOUT,
+    ZOOKEEPER_JUTE_MAXBUFFER,
+    ZOOKEEPER_KERBEROS_REMOVE_HOST,
+    ZOOKEEPER_KERBEROS_REMOVE_REALM,
+    ZOOKEEPER_ROOT_NODE,
+    "nifi.zookeeper.security.keystore",
+    "nifi.zookeeper.security.keystorePasswd",
+    "nifi.zookeeper.security.keystoreType",
+    "nifi.zookeeper.security.truststore",
+    "nifi.zookeeper.security.truststorePasswd",
+    "nifi.zookeeper.security.truststoreType",
+    ZOOKEEPER_SESSION_TIMEOUT,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_about_the_cluster_are_sorted_and_begin_as_their_groups_do() {
+        assert!(CLUSTER_KEYS.is_sorted_by(|one, next| one < next));
+        assert!(CLUSTER_KEYS.iter().all(|key| CLUSTER_GROUPS.iter().any(|group| key.starts_with(group))));
+    }
+}

@@ -7,7 +7,7 @@ use super::file::{
 use super::resolve::{is_writable, resolve};
 use super::rules::{RuleChoice, RuleOverride};
 use super::words::{Entries, Located, Name, Text, Whole, Word};
-use super::{Scenario, ScenarioError};
+use super::{Known, Scenario, ScenarioError};
 use crate::plan::{DurationRange, Lasts, OperatorAction, WordError};
 use core::fmt::Display;
 use std::time::Duration;
@@ -33,8 +33,7 @@ impl From<Duration> for Time {
     }
 }
 
-/// Makes a [`Scenario`], as a file would: the same words, the same defaults, the same checks, but for the names of rules
-/// and properties, which nobody looks up.
+/// Makes a [`Scenario`], as a file would: the same words, the same defaults, the same checks.
 ///
 /// [`ScenarioBuilder::at`] begins a step; the action and what belongs to it follow. Nodes, selectors, cuts and ratios are
 /// texts as in a file, or values of the plan. The first mistake is kept until [`ScenarioBuilder::build`] reports it.
@@ -423,7 +422,7 @@ impl ScenarioBuilder {
         let mut file = self.file;
         file.cluster = Some(Located::nowhere(self.cluster));
         file.expect = Some(self.expect);
-        resolve(&file, None).map_err(|problem| ScenarioError {
+        resolve(&file, &Known::ALL).map_err(|problem| ScenarioError {
             line: None,
             key: problem.key,
             message: problem.message,

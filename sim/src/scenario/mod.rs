@@ -3,6 +3,7 @@
 
 mod builder;
 mod file;
+pub(crate) mod nearest;
 mod resolve;
 mod rules;
 mod schema;
@@ -22,12 +23,14 @@ pub use schema::schema;
 pub use values::{ClientLibrary, ExpectedState, FlowName};
 
 use crate::plan::{DurationRange, NodeNumber, Plan};
+use crate::properties::{LIVENESS, SAFETY};
 use core::fmt;
 use file::FileScenario;
 use resolve::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
+use zeromaster_core::rules::Rules;
 use zeromaster_zookeeper::Release;
 
 /// A cluster, what happens to it, and what must hold.
@@ -164,6 +167,11 @@ pub struct Known<'a> {
     pub liveness: &'a [&'a str],
 }
 
+impl Known<'static> {
+    /// Every name that there is.
+    pub const ALL: Known<'static> = Known { rules: &Rules::NAMES, safety: &SAFETY, liveness: &LIVENESS };
+}
+
 /// Why a text is not a scenario: where, with which key, and what was found and expected.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ScenarioError {
@@ -206,7 +214,7 @@ impl Scenario {
     /// When `text` is not TOML, has an unknown key, lacks one, or says something that cannot be: the first such place.
     pub fn parse(text: &str, known: &Known<'_>) -> Result<Scenario, ScenarioError> {
         let file: FileScenario = toml::from_str(text).map_err(|error| toml_error(text, &error))?;
-        resolve::resolve(&file, Some(known)).map_err(|problem| located(text, problem))
+        resolve::resolve(&file, known).map_err(|problem| located(text, problem))
     }
 
     /// When all faults are undone: when the scenario says so, otherwise when the last step is over.
@@ -253,9 +261,11 @@ fn toml_error(text: &str, error: &toml::de::Error) -> ScenarioError {
 
 fn in_our_words(message: &str) -> String {
     if let Some(unknown) = message.strip_prefix("unknown field ")
-        && let Some((_, expected)) = unknown.split_once(", expected ")
+        && let Some((found, expected)) = unknown.split_once(", expected ")
     {
-        return format!("unknown key, expected {}", expected.replace('`', ""));
+        let known = expected.split('`').skip(1).step_by(2);
+        let meant = nearest::did_you_mean(found.trim_matches('`'), known);
+        return format!("unknown key, expected {}{meant}", expected.replace('`', ""));
     }
     let message = message.replace("expected a sequence", "expected a list in brackets");
     let message =

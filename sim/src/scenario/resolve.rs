@@ -1,12 +1,14 @@
 //! From the file as it is written to the scenario it means: defaults filled in, names looked up, nonsense refused.
 
 use super::file::{FileCluster, FileExpect, FileRules, FileScenario, FileState, FileZooKeeper};
+use super::nearest::did_you_mean;
 use super::rules::{RuleChoice, RuleOverride};
 use super::step::{exists, step};
 use super::values::{ExpectedState, FlowName};
 use super::words::{Entries, Located, Name, Text, Whole, Whose, Word};
 use super::{Expect, Flows, Known, Scenario, StateExpectation, ZooKeeper};
 use crate::plan::{DURATION_MAX, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Selector, show_duration};
+use crate::property_keys::check_override;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -69,8 +71,8 @@ fn no_such_node(key: &str, offset: Option<usize>, node: NodeNumber, nodes: u32) 
     problem(key, offset, format!("found {node}, expected {expected}, for cluster.nodes is {nodes}"))
 }
 
-/// The scenario that `file` means. Names of rules and properties are looked up only when `known` says which there are.
-pub(super) fn resolve(file: &FileScenario, known: Option<&Known<'_>>) -> Result<Scenario, Problem> {
+/// The scenario that `file` means.
+pub(super) fn resolve(file: &FileScenario, known: &Known<'_>) -> Result<Scenario, Problem> {
     let about = file.about.as_ref().ok_or_else(|| missing("about", None, "one sentence: what must hold"))?;
     let Some(located) = &file.cluster else {
         return Err(missing("cluster", None, "a table, [cluster], with nodes"));
@@ -94,7 +96,7 @@ pub(super) fn resolve(file: &FileScenario, known: Option<&Known<'_>>) -> Result<
         start: per_node("cluster.start", cluster.start.as_ref(), nodes, |_, start| Ok(start.value.0))?,
         flow_load: cluster.flow_load.as_ref().map_or(Scenario::FLOW_LOAD, |range| range.value.0),
         load_failures: load_failures(cluster, nodes)?,
-        nifi: nifi(cluster),
+        nifi: nifi(cluster)?,
         zookeeper,
         latency: latency.map_or(Scenario::LATENCY, |range| range.value.0),
         plan: plan(file, size)?,
@@ -122,19 +124,18 @@ fn node_count(cluster: &FileCluster, offset: Option<usize>) -> Result<u32, Probl
     }
 }
 
-fn rules(cluster: &FileCluster, known: Option<&Known<'_>>) -> Result<RuleChoice, Problem> {
+fn rules(cluster: &FileCluster, known: &Known<'_>) -> Result<RuleChoice, Problem> {
     let Some(located) = &cluster.rules else { return Ok(RuleChoice::default()) };
-    let known = known.map(|known| known.rules.to_vec());
     match &located.value {
         FileRules::Name(name) => {
-            look_up_text("cluster.rules", &name.0, located.offset, known.as_deref())?;
+            look_up_text("cluster.rules", &name.0, located.offset, known.rules)?;
             Ok(RuleChoice::named(&name.0))
         }
         FileRules::Value(rules) => Ok(RuleChoice::of(**rules)),
         FileRules::Table { base, rules } => {
             let mut choice = RuleChoice::default();
             if let Some(base) = base {
-                choice = RuleChoice::named(&look_up("cluster.rules.base", base, known.as_deref())?);
+                choice = RuleChoice::named(&look_up("cluster.rules.base", base, known.rules)?);
             }
             for (name, offset, value) in rules {
                 choice =
@@ -150,23 +151,18 @@ fn rules(cluster: &FileCluster, known: Option<&Known<'_>>) -> Result<RuleChoice,
     }
 }
 
-/// The name, if it is known or nobody knows.
-fn look_up(key: &str, name: &Located<Word<Name>>, known: Option<&[&str]>) -> Result<String, Problem> {
+/// The name, if it is known.
+fn look_up(key: &str, name: &Located<Word<Name>>, known: &[&str]) -> Result<String, Problem> {
     look_up_text(key, &name.value.0.0, name.offset, known)
 }
 
-fn look_up_text(
-    key: &str,
-    text: &str,
-    offset: Option<usize>,
-    known: Option<&[&str]>,
-) -> Result<String, Problem> {
-    match known {
-        Some(known) if !known.contains(&text) => {
-            Err(problem(key, offset, format!("found {text:?}, expected one of {}", known.join(", "))))
-        }
-        Some(_) | None => Ok(text.to_owned()),
+fn look_up_text(key: &str, text: &str, offset: Option<usize>, known: &[&str]) -> Result<String, Problem> {
+    if known.contains(&text) {
+        return Ok(text.to_owned());
     }
+    let meant = did_you_mean(text, known.iter().copied());
+    let expected = known.join(", ");
+    Err(problem(key, offset, format!("found {text:?}, expected one of {expected}{meant}")))
 }
 
 fn flows(cluster: &FileCluster, nodes: u32) -> Result<Flows, Problem> {
@@ -226,9 +222,15 @@ fn load_failures(cluster: &FileCluster, nodes: u32) -> Result<BTreeMap<NodeNumbe
     )
 }
 
-fn nifi(cluster: &FileCluster) -> BTreeMap<String, String> {
+fn nifi(cluster: &FileCluster) -> Result<BTreeMap<String, String>, Problem> {
     let entries = cluster.nifi.as_ref().map_or(&[][..], |entries| &entries.0);
-    entries.iter().map(|(key, value)| (key.value.0.0.clone(), value.value.clone())).collect()
+    let read = entries.iter().map(|(key, value)| {
+        let name = &key.value.0.0;
+        let refused = |message| problem(&format!("cluster.nifi.\"{name}\""), key.offset, message);
+        check_override(name).map_err(refused)?;
+        Ok((name.clone(), value.value.clone()))
+    });
+    read.collect()
 }
 
 fn zookeeper(file: Option<&FileZooKeeper>) -> Result<ZooKeeper, Problem> {
@@ -297,21 +299,17 @@ fn check_healing(file: &FileScenario, scenario: &Scenario) -> Result<(), Problem
     Ok(())
 }
 
-fn expectations(file: &FileExpect, size: Size, known: Option<&Known<'_>>) -> Result<Expect, Problem> {
-    let safety = known.map(|known| known.safety.to_vec());
-    let liveness = known.map(|known| known.liveness.to_vec());
-    let both = known.map(|known| [known.safety, known.liveness].concat());
-    let names = |key: &str, names: &[Located<Word<Name>>], known: Option<&[&str]>| {
+fn expectations(file: &FileExpect, size: Size, known: &Known<'_>) -> Result<Expect, Problem> {
+    let both = [known.safety, known.liveness].concat();
+    let names = |key: &str, names: &[Located<Word<Name>>], known: &[&str]| {
         names.iter().map(|name| look_up(key, name, known)).collect::<Result<BTreeSet<_>, _>>()
     };
-    let always =
-        file.always.as_ref().map(|list| names("expect.always", list, safety.as_deref())).transpose()?;
-    let violates =
-        file.violates.as_ref().map(|list| names("expect.violates", list, both.as_deref())).transpose()?;
+    let always = file.always.as_ref().map(|list| names("expect.always", list, known.safety)).transpose()?;
+    let violates = file.violates.as_ref().map(|list| names("expect.violates", list, &both)).transpose()?;
     let mut eventually = file.eventually.as_ref().map(|_| BTreeMap::new());
     if let (Some(bounds), Some(entries)) = (&mut eventually, &file.eventually) {
         for (name, bound) in &entries.0 {
-            bounds.insert(look_up("expect.eventually", name, liveness.as_deref())?, bound.value.0);
+            bounds.insert(look_up("expect.eventually", name, known.liveness)?, bound.value.0);
         }
     }
     let mut states = Vec::new();

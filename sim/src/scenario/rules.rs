@@ -1,6 +1,7 @@
 //! Which rules the nodes of a scenario follow: a rule set by its name, and the fields of `Rules` that differ from it. What a
 //! field may be is learned from `Rules` itself, through serde, so that a new field needs no edit here.
 
+use super::nearest::did_you_mean;
 use super::words::Text;
 use crate::plan::{parse_duration, show_duration};
 use core::fmt;
@@ -268,15 +269,6 @@ fn unknown_variant(error: &str) -> Option<(String, Vec<String>)> {
     let (found, known) = error.strip_prefix("unknown variant `")?.split_once("`, expected ")?;
     let known = known.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     Some((found.to_owned(), known))
-}
-
-/// The known name that is nearest to what was written, if it may well be the one that was meant.
-fn did_you_mean<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let near = known.map(|name| (strsim::damerau_levenshtein(found, name), name)).min();
-    match near.filter(|(distance, name)| *distance * 3 <= name.len().max(3)) {
-        Some((_, name)) => format!("; did you mean {name}?"),
-        None => String::new(),
-    }
 }
 
 /// Whether a value is a duration: what serde makes of one.

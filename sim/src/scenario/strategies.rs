@@ -13,8 +13,10 @@ use crate::plan::{
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use zeromaster_core::properties::key;
 use zeromaster_core::status::DisconnectionCode;
 use zeromaster_zookeeper::Release;
 
@@ -259,6 +261,11 @@ fn rule_choice(names: &'static [&'static str]) -> impl Strategy<Value = RuleChoi
     prop_oneof![2 => name, 1 => changed]
 }
 
+/// A key that a scenario may override.
+fn nifi_key() -> impl Strategy<Value = String> {
+    select(&key::CLUSTER_KEYS[..]).prop_map(str::to_owned)
+}
+
 /// Scenarios that use these names.
 pub(crate) fn scenario(
     rules: &'static [&'static str],
@@ -273,7 +280,7 @@ pub(crate) fn scenario(
                 rule_choice(rules),
                 option::of(line()),
                 option::of("[ -~\n\té]{0,30}"),
-                btree_map("nifi\\.[a-zA-Z0-9._-]{1,10}", "[ -~\n\t\r\u{7f}\u{85}é]{0,10}", 0..3),
+                btree_map(nifi_key(), "[ -~\n\t\r\u{7f}\u{85}é]{0,10}", 0..3),
             );
             let cluster = (
                 flows(nodes),

@@ -10,9 +10,9 @@ use crate::plan::{Action, Selector};
 use proptest::prelude::*;
 use zeromaster_core::rules::Rules;
 
-const RULES: &[&str] = &["default", "nifi-1.0", "nifi-2.0"];
-const SAFETY: &[&str] = &["one-acting-coordinator", "no-lost-update"];
-const LIVENESS: &[&str] = &["all-connected", "one-primary"];
+const RULES: &[&str] = &["default", "1.28", "2.x"];
+const SAFETY: &[&str] = &["one-acting-coordinator", "no-flow-is-lost"];
+const LIVENESS: &[&str] = &["all-connected", "primary-exists"];
 const KNOWN: Known<'static> = Known { rules: RULES, safety: SAFETY, liveness: LIVENESS };
 
 const SMALLEST: &str = "about = \"it runs\"\n[cluster]\nnodes = 1\n";
@@ -26,7 +26,7 @@ heal = "400s"
 
 [cluster]
 nodes = 4
-rules = "nifi-1.0"
+rules = "1.28"
 properties = "nifi.properties"
 firewall = "10.0.0.0/8\n"
 flows = { all = "B", n3 = "empty", n4 = "empty:two", n2 = "B" }
@@ -196,7 +196,7 @@ fn the_builder_and_the_file_give_the_same_value() {
         .seed(7)
         .until(Duration::from_secs(600))
         .heal("400s")
-        .rules("nifi-1.0")
+        .rules("1.28")
         .properties("nifi.properties")
         .firewall("10.0.0.0/8\n")
         .flow("all", "B")

@@ -55,11 +55,11 @@ fn errors_of_the_cluster() {
     );
     check_error(
         &cluster("node = 3"),
-        "line 4: cluster.node: unknown key, expected one of nodes, rules, properties, firewall, flows, queued, start, flow_load, load_failures, nifi",
+        "line 4: cluster.node: unknown key, expected one of nodes, rules, properties, firewall, flows, queued, start, flow_load, load_failures, nifi; did you mean nodes?",
     );
     check_error(
         &cluster("rules = \"nifi-9\""),
-        "line 4: cluster.rules: found \"nifi-9\", expected one of default, nifi-1.0, nifi-2.0",
+        "line 4: cluster.rules: found \"nifi-9\", expected one of default, 1.28, 2.x",
     );
     check_error(
         &cluster("flows = { n4 = \"B\" }"),
@@ -281,15 +281,15 @@ fn errors_of_an_operator() {
 fn errors_of_expectations() {
     check_rest(
         "[expect]\nalways = [\"all-connected\"]",
-        "line 7: expect.always: found \"all-connected\", expected one of one-acting-coordinator, no-lost-update",
+        "line 7: expect.always: found \"all-connected\", expected one of one-acting-coordinator, no-flow-is-lost",
     );
     check_rest(
         "[expect]\neventually = { sometime = \"60s\" }",
-        "line 7: expect.eventually: found \"sometime\", expected one of all-connected, one-primary",
+        "line 7: expect.eventually: found \"sometime\", expected one of all-connected, primary-exists",
     );
     check_rest(
         "[expect]\nviolates = [\"x\"]",
-        "line 7: expect.violates: found \"x\", expected one of one-acting-coordinator, no-lost-update, all-connected, one-primary",
+        "line 7: expect.violates: found \"x\", expected one of one-acting-coordinator, no-flow-is-lost, all-connected, primary-exists",
     );
     let state = |keys: &str| format!("[[expect.state]]\nat = \"1s\"\nnode = \"n1\"\n{keys}");
     check_rest(
@@ -317,7 +317,7 @@ fn errors_of_the_rules() {
     };
     check_rules(
         "base = \"nifi-9\"",
-        "line 5: cluster.rules.base: found \"nifi-9\", expected one of default, nifi-1.0, nifi-2.0",
+        "line 5: cluster.rules.base: found \"nifi-9\", expected one of default, 1.28, 2.x",
     );
     check_rules(
         "base = \"default\"\ncomplete_by_attempt = \"yes\"",
