@@ -36,6 +36,8 @@ struct Asked {
     leaving: BTreeMap<RequestId, NodeId>,
     /// The nodes whose disconnection was asked last while no other node that stays was CONNECTED.
     last: BTreeSet<NodeId>,
+    /// The requests that this process has received in any term: a copy is none.
+    received: BTreeSet<RequestId>,
 }
 
 /// See [`Property::promise`].
@@ -60,21 +62,23 @@ impl Property for LastConnectedNodeStays {
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
         let Some(epoch) = step.term() else {
+            let asked = self.asked.get_or_insert(step.node, Asked::default);
+            if let Stimulus::Requested { id, .. } = step.stimulus {
+                asked.received.insert(id);
+            }
             // A term that is interrupted answers what it leaves undone.
-            if let Some(asked) = self.asked.get_mut(step.node) {
-                for (id, _) in answers(step) {
-                    asked.leaving.remove(&id);
-                }
+            for (id, _) in answers(step) {
+                asked.leaving.remove(&id);
             }
             return None;
         };
         let asked = self.asked.get_or_insert(step.node, Asked::default);
         if asked.epoch != epoch {
-            *asked = Asked { epoch, ..Asked::default() };
+            *asked = Asked { epoch, received: std::mem::take(&mut asked.received), ..Asked::default() };
         }
         if let (Stimulus::Requested { id, request: OperatorRequest::Disconnect(node) }, Some(table)) =
             (step.stimulus, &step.before.table)
-            && !asked.leaving.contains_key(&id)
+            && asked.received.insert(id)
         {
             let mut stays = table.connected().map(|status| status.node.id);
             let others_stay = stays.any(|id| id != node && !asked.leaving.values().any(|other| *other == id));
