@@ -133,9 +133,11 @@ pub struct Node {
     ask_at: Option<Instant>,
     /// What this node is, as far as the coordinator was not told yet.
     report: Option<Report>,
-    /// Until when this node, which does not have the flow, lets others go first; set when it first did since it last heard of a
-    /// coordinator.
+    /// Until when this node, which does not have the flow, lets others go first; set when it first did since it last heard of
+    /// another coordinator.
     makes_room_until: Option<Instant>,
+    /// Since when this node has been a candidate for coordinator, in line or on its way there.
+    candidate_since: Option<Instant>,
     /// A node that made room for a better candidate does not stand again before.
     stands_again_at: Instant,
     /// Requests passed on to the coordinator, and until when an answer is awaited.
@@ -211,6 +213,7 @@ impl Node {
             flow,
             inherited: false,
             makes_room_until: None,
+            candidate_since: None,
             loading: None,
             membership: Membership::Joining,
             obeyed: Version::NONE,

@@ -203,6 +203,7 @@ impl Node {
             self.stands_again_at = Instant::ZERO;
         }
         let coordinator = self.is_candidate(now);
+        self.candidate_since = coordinator.then(|| self.candidate_since.unwrap_or(now));
         let primary = self.membership.is_connected();
         let wishes = [
             self.coordinator_candidate.want(coordinator, self.online),
@@ -241,7 +242,7 @@ impl Node {
             && let Some(epoch) = self.leads(Role::ClusterCoordinator)
         {
             // To make room needs no lease. Were one waited for, a long line would move by one node in a third of a session.
-            if self.makes_room(now, epoch) {
+            if self.makes_room(epoch) {
                 let until = now + self.config.session_timeout * 2;
                 self.makes_room_until.get_or_insert(until);
                 self.stands_again_at = now + STAND_AGAIN_PAUSE;
@@ -253,15 +254,19 @@ impl Node {
     }
 
     /// Whether this node, which leads in the term of `epoch`, does not take office.
-    fn makes_room(&self, now: Instant, epoch: Epoch) -> bool {
+    fn makes_room(&self, epoch: Epoch) -> bool {
         // Another node was elected later: this node's place in line is a ghost. Or its term was interrupted before it had
-        // the cluster's flow, and others have it by now: they go first.
-        let resumes = epoch == self.decided.epoch && self.config.rules.qualified_candidates_only;
+        // the cluster's flow itself, and others that it gave the flow to have it by now: they go first.
+        let handed_out = self.handed_out.as_ref().is_some_and(|(handed_out_in, _)| *handed_out_in == epoch);
+        let resumes = handed_out && self.config.rules.qualified_candidates_only;
         let ghost = epoch < self.known_epoch || self.was_told_decisions_of(epoch);
         // Where nobody leads everybody stands, and this node may be first by chance. Nodes that have the flow go first; if none
-        // of them takes the lead in the time of two sessions, this node does.
+        // of them takes the lead in the time of two sessions, this node does, at a place that it takes after that time: one
+        // taken before may be in front of a node that has the flow.
         let by_chance = self.config.rules.hear_members_before_acting
-            && self.makes_room_until.is_none_or(|until| now < until);
+            && self
+                .makes_room_until
+                .is_none_or(|until| self.candidate_since.is_none_or(|since| since < until));
         ghost || ((resumes || by_chance) && !self.inherited && self.knows_others_with_the_flow())
     }
 

@@ -200,7 +200,9 @@ impl Node {
         }
         if let Some((epoch, _)) = self.finder.view().known() {
             self.learn_epoch(now, epoch, effects);
-            self.makes_room_until = None;
+            if self.office.as_ref().is_none_or(|office| office.epoch() != epoch) {
+                self.makes_room_until = None;
+            }
             if !self.finder.looks_each_time() {
                 self.coordinator_found(now);
             }
