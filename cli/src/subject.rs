@@ -51,8 +51,7 @@ impl Subject {
             scenario.seed = seed;
         }
         draft.read_files(arguments.properties.as_deref(), arguments.firewall.as_deref())?;
-        draft.refuse(arguments.world.of)?;
-        draft.finish(replay(arguments))
+        draft.finish(arguments.world.of, replay(arguments))
     }
 
     /// The scenario that `fuzz` runs under all of its seeds; `None` when it is to draw them.
@@ -64,10 +63,9 @@ impl Subject {
         let mut draft = Draft::of_file(path)?;
         draft.scenario.rules = arguments.rules.applied_to(&draft.scenario.rules).map_err(Complaint::new)?;
         draft.read_files(None, None)?;
-        draft.refuse(arguments.world.of)?;
         let replay = Replay::new().path(path).rules(&arguments.rules);
         let replay = replay.option("--world", arguments.world.of.word());
-        draft.finish(replay).map(Some)
+        draft.finish(arguments.world.of, replay).map(Some)
     }
 }
 
@@ -147,9 +145,11 @@ impl Draft {
         Ok(())
     }
 
-    fn finish(mut self, replay: Replay) -> Result<Subject, Complaint> {
+    fn finish(mut self, world: World, replay: Replay) -> Result<Subject, Complaint> {
         let text = self.properties.as_ref().map(|file| file.text.as_str());
         let setup = Setup::new(&self.scenario, text).map_err(|error| self.located(&error))?;
+        self.scenario.zookeeper = setup.zookeeper;
+        self.refuse(world)?;
         for warning in &setup.warnings {
             eprintln!("warning: {}{warning}", self.place_of(warning.key()));
         }
@@ -203,9 +203,15 @@ impl Draft {
             (SetupError::Config(_), Some(file), _) | (SetupError::Config(_), None, Some(file)) => {
                 Complaint::about(&file.path, error)
             }
-            (SetupError::Property(_) | SetupError::Config(_) | SetupError::Rules(_), _, _) => {
-                Complaint::new(error)
-            }
+            (SetupError::NoSuchServer { .. }, _, Some(file)) => Complaint::about(&file.path, error),
+            (
+                SetupError::Property(_)
+                | SetupError::Config(_)
+                | SetupError::Rules(_)
+                | SetupError::NoSuchServer { .. },
+                _,
+                _,
+            ) => Complaint::new(error),
         }
     }
 }

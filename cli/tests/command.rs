@@ -201,8 +201,7 @@ fn findings_come_in_the_order_of_the_seeds_and_each_can_be_replayed() {
 fn single_rules_are_overridden_by_arguments_and_by_files() {
     let rules = "--rules 1.28 --rule complete_by_attempt=true --rule leadership_cache=2s";
     let timeline = check(&format!("run {rules}"), 0);
-    let header =
-        "# seed 1 · 3 nodes · rules 1.28 with complete_by_attempt = true, leadership_cache = \"2s\"\n";
+    let header = "# seed 1 · 3 nodes · 1 ZooKeeper server · rules 1.28 with complete_by_attempt = true, leadership_cache = \"2s\"\n";
     assert!(timeline.starts_with(header), "{timeline}");
     let plan = check(&format!("run {rules} --print-plan"), 0);
     assert!(plan.contains("\n[cluster.rules]\nbase = \"1.28\"\ncomplete_by_attempt = true\n"), "{plan}");
@@ -229,7 +228,10 @@ fn a_scenario_runs_in_the_other_world() {
     let sleeper = file("madsim/sleeper.toml", SLEEPER);
     let arguments = format!("run {} --world madsim", sleeper.display());
     let timeline = check(&arguments, 0);
-    assert!(timeline.starts_with("# seed 1 · 3 nodes · rules default · world madsim\n"), "{timeline}");
+    assert!(
+        timeline.starts_with("# seed 1 · 3 nodes · 1 ZooKeeper server · rules default · world madsim\n"),
+        "{timeline}"
+    );
     for word in ["pause", "expired", "resumes", "passed"] {
         assert!(timeline.contains(word), "{word} is missing in\n{timeline}");
     }
@@ -367,6 +369,54 @@ fn a_name_that_does_not_exist_is_refused_with_the_nearest() {
         let path = file(&format!("names/{name}.toml"), &format!("{head}{rest}"));
         check_refused(&format!("run {}", path.display()), expected);
     }
+}
+
+#[test]
+fn there_are_as_many_zookeeper_servers_as_the_connect_string_names() {
+    let header = |name: &str, text: &str, scenario: &str| {
+        let properties = file(&format!("servers/{name}.properties"), text);
+        let head = "about = \"x\"\n[cluster]\nnodes = 2\n";
+        let scenario = file(&format!("servers/{name}.toml"), &format!("{head}{scenario}"));
+        let run = check(&format!("run {} --properties {}", scenario.display(), properties.display()), 0);
+        run.lines().next().unwrap_or_default().to_owned()
+    };
+    let rest = &"nifi.cluster.is.node=true\nnifi.cluster.flow.election.max.candidates=2\n\
+                nifi.zookeeper.session.timeout=10 secs\n"
+        .to_owned();
+    let three = format!("{rest}nifi.zookeeper.connect.string=a:2181,b:2181,c:2181\n");
+    let embedded = format!("{three}nifi.state.management.embedded.zookeeper.start=true\n");
+    for (name, text, scenario, expected) in [
+        ("three", &three, "", "# seed 1 · 2 nodes · 3 ZooKeeper servers · rules default"),
+        (
+            "said",
+            &three,
+            "[zookeeper]\nservers = 1\n",
+            "# seed 1 · 2 nodes · 1 ZooKeeper server · rules default",
+        ),
+        (
+            "embedded",
+            &embedded,
+            "",
+            "# seed 1 · 2 nodes · 3 ZooKeeper servers, zk1 to zk2 in n1 to n2 · rules default",
+        ),
+        (
+            "ticks",
+            rest,
+            "[zookeeper]\ntick = \"6s\"\n",
+            "# seed 1 · 2 nodes · 1 ZooKeeper server · session timeout 12s, asked for 10s · rules default",
+        ),
+    ] {
+        assert_eq!(header(name, text, scenario), expected, "{name}");
+    }
+    let ten: Vec<String> = (1..=10).map(|host| format!("h{host}:2181")).collect();
+    let ten = file("servers/ten.properties", &format!("nifi.zookeeper.connect.string={}\n", ten.join(",")));
+    check_refused(&format!("run --properties {}", ten.display()), "expected at most 9 servers");
+    let step = "[[plan]]\nat = \"1s\"\ncrash = \"zk4\"\n";
+    let fourth = file(
+        "servers/fourth.toml",
+        &format!("about = \"x\"\n[cluster]\nnodes = 2\nproperties = \"three.properties\"\n{step}"),
+    );
+    check_refused(&format!("run {}", fourth.display()), "step 1: found zk4, expected zk1 to zk3");
 }
 
 #[test]

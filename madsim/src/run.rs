@@ -108,11 +108,12 @@ fn start(
     options: Options,
     flaw: Option<Flaw>,
 ) -> Result<Outcome, RunError> {
-    let steps = unsupported(scenario);
+    let scenario = setup.complete(scenario).into_owned();
+    let steps = unsupported(&scenario);
     if !steps.is_empty() {
         return Err(RunError::Unsupported(steps));
     }
-    let (scenario, setup) = (Arc::new(scenario.clone()), Arc::new(setup.clone()));
+    let (scenario, setup) = (Arc::new(scenario), Arc::new(setup.clone()));
     let mut config = Config::default();
     // madsim's range leaves its end out.
     let DurationRange { min, max } = scenario.latency;

@@ -6,10 +6,10 @@ use std::fmt;
 use zeromaster_sim::plan::{Action, Cut, Plan, Ratio, Selector, Step, show_duration};
 use zeromaster_sim::scenario::Scenario;
 
-/// A step that madsim cannot express.
+/// A step, or a part of the cluster, that madsim cannot express.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Unsupported {
-    /// The step, as the timeline shows it.
+    /// The step, as the timeline shows it, or the part.
     pub step: String,
     /// Why not.
     pub why: &'static str,
@@ -21,10 +21,14 @@ impl fmt::Display for Unsupported {
     }
 }
 
-/// The steps of a scenario that madsim cannot express.
+/// What of a scenario madsim cannot express: steps, and ZooKeeper servers in the nodes' processes.
 #[must_use]
 pub fn unsupported(scenario: &Scenario) -> Vec<Unsupported> {
-    scenario.plan.steps.iter().filter_map(of_step).collect()
+    let embedded = (scenario.zookeeper.embedded > 0).then(|| Unsupported {
+        step: "embedded ZooKeeper".to_owned(),
+        why: "its ZooKeeper servers run on machines of their own",
+    });
+    embedded.into_iter().chain(scenario.plan.steps.iter().filter_map(of_step)).collect()
 }
 
 /// The scenario without the steps that madsim cannot express, and those.

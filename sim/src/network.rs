@@ -116,6 +116,8 @@ pub struct Network {
     links: Links,
     disturbances: BTreeMap<DisturbanceId, (LinkSet, Disturbance)>,
     slow: BTreeMap<NodeNumber, Duration>,
+    /// How many ZooKeeper servers, from zk1, run on the machine of the node of their number.
+    embedded: u32,
 }
 
 /// How long a message of a process to itself takes.
@@ -138,6 +140,7 @@ impl Network {
             links: Links::new(streams, latency),
             disturbances: BTreeMap::new(),
             slow: BTreeMap::new(),
+            embedded: 0,
         }
     }
 
@@ -265,7 +268,25 @@ impl Network {
             Disturbance::Cut => links.contains(link, protocol),
             Disturbance::Loss(_) | Disturbance::Duplicate(_) | Disturbance::Delay(_) => false,
         };
-        link.from != link.to && self.disturbances.values().any(cuts)
+        !self.stays_on_a_machine(link) && self.disturbances.values().any(cuts)
+    }
+
+    /// Whether no network lies between the two ends.
+    fn stays_on_a_machine(&self, link: Link) -> bool {
+        let shared = |node: NodeNumber, server: u32| node.0 == server && server <= self.embedded;
+        match (link.from, link.to) {
+            (Endpoint::Node(node), Endpoint::ZooKeeper(server))
+            | (Endpoint::ZooKeeper(server), Endpoint::Node(node)) => shared(node, server),
+            (from, to) => from == to,
+        }
+    }
+
+    /// Lets the first `servers` ZooKeeper servers run on the machines of the nodes of their number: nothing disturbs what goes
+    /// between the two.
+    #[must_use]
+    pub const fn with_embedded(mut self, servers: u32) -> Self {
+        self.embedded = servers;
+        self
     }
 
     /// Lets `node` handle every input that much later, or without delay again.
@@ -289,7 +310,7 @@ impl Network {
     fn conditions(&self, link: Link, number: u64, protocol: Protocol) -> Conditions {
         let mut conditions = Conditions { cut: false, loss: None, duplicate: None, delay: Duration::ZERO };
         for (links, disturbance) in self.disturbances.values() {
-            if !links.contains(link, protocol) {
+            if !links.contains(link, protocol) || self.stays_on_a_machine(link) {
                 continue;
             }
             match *disturbance {

@@ -94,6 +94,7 @@ pub fn run(
 /// Does one run with a configuration that was read before.
 #[must_use]
 pub fn run_with(scenario: &Scenario, setup: &Setup, seed: u64, options: Options) -> Outcome {
+    let scenario = &*setup.complete(scenario);
     let world = World::new(scenario, setup, seed, options);
     let mut run = Run { scenario, setup, world, expected: scenario.expect.states.clone() };
     let missing = run.play_out();

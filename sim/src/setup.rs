@@ -1,9 +1,11 @@
 //! From a scenario to what each process is started with: identities, addresses, configuration, flows.
 
-use crate::plan::NodeNumber;
+use crate::plan::{NodeNumber, Plan, SERVERS_MAX, Selector};
 use crate::properties::oracle;
 use crate::property_keys::{self, UnknownKey};
 use crate::scenario::{FlowName, Scenario, ZooKeeper};
+use crate::world::faults::roles;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -36,6 +38,15 @@ pub enum SetupError {
     Config(ConfigError),
     /// There is no such rule set.
     Rules(String),
+    /// A step of the plan is about a ZooKeeper server that does not exist.
+    NoSuchServer {
+        /// The step, from 1.
+        step: usize,
+        /// The server.
+        server: u32,
+        /// How many there are.
+        servers: u32,
+    },
 }
 
 impl fmt::Display for SetupError {
@@ -45,6 +56,11 @@ impl fmt::Display for SetupError {
             SetupError::Config(error) => error.fmt(f),
             SetupError::Rules(name) => {
                 write!(f, "rules: found {name:?}, expected one of {}", Rules::NAMES.join(", "))
+            }
+            SetupError::NoSuchServer { step, server, servers } => {
+                let named = if *servers == 1 { "only zk1".to_owned() } else { format!("zk1 to zk{servers}") };
+                let key = key::ZOOKEEPER_CONNECT_STRING;
+                write!(f, "step {step}: found zk{server}, expected {named}, the servers that {key} names")
             }
         }
     }
@@ -63,6 +79,8 @@ pub struct Setup {
     pub session_timeout: Duration,
     /// `nifi.zookeeper.connect.timeout`.
     pub connect_timeout: Duration,
+    /// The ZooKeeper servers: the scenario's, in the number that the properties say where the scenario does not.
+    pub zookeeper: ZooKeeper,
     /// What in the firewall file could not be used.
     pub firewall_warnings: Vec<FirewallWarning>,
     /// What in the properties is probably not what was meant.
@@ -131,6 +149,44 @@ fn file_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
     not_a_node.into_iter().chain(no_servers).chain(unknown).collect()
 }
 
+/// The ZooKeeper servers that the scenario means with these properties.
+fn zookeeper(
+    scenario: &Scenario,
+    file: &NifiProperties,
+    cluster: &ClusterProperties,
+) -> Result<ZooKeeper, PropertyError> {
+    let key = key::ZOOKEEPER_CONNECT_STRING;
+    let mut zookeeper = scenario.zookeeper;
+    if zookeeper.servers_by_properties {
+        let named: BTreeSet<&Address> = cluster.zookeeper.connect_string.iter().collect();
+        let count = u32::try_from(named.len()).ok().filter(|count| *count <= SERVERS_MAX);
+        let servers = count.ok_or_else(|| PropertyError {
+            line: file.line(key).unwrap_or_default(),
+            key: key.to_owned(),
+            value: file.get(key).unwrap_or_default().to_owned(),
+            expected: format!("at most {SERVERS_MAX} servers"),
+        })?;
+        zookeeper.servers = servers.max(1);
+    }
+    zookeeper.embedded =
+        if cluster.zookeeper.embedded_start { zookeeper.servers.min(scenario.nodes) } else { 0 };
+    Ok(zookeeper)
+}
+
+/// Refuses a plan that is about a server that does not exist.
+fn check_servers(plan: &Plan, servers: u32) -> Result<(), SetupError> {
+    for (step, planned) in (1..).zip(&plan.steps) {
+        for selector in roles(&planned.action) {
+            if let Selector::ZooKeeperServer(server) = selector
+                && server > servers
+            {
+                return Err(SetupError::NoSuchServer { step, server, servers });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Refuses what elects the leaders when it is not ZooKeeper.
 fn check_election(file: &NifiProperties, cluster: &ClusterProperties) -> Result<(), PropertyError> {
     let class = &*cluster.leader_election_implementation;
@@ -170,6 +226,8 @@ impl Setup {
         }
         let cluster = ClusterProperties::read(&file).map_err(SetupError::Property)?;
         check_election(&file, &cluster).map_err(SetupError::Property)?;
+        let zookeeper = zookeeper(scenario, &file, &cluster).map_err(SetupError::Property)?;
+        check_servers(&scenario.plan, zookeeper.servers)?;
         let (firewall, firewall_warnings) = match &scenario.firewall {
             Some(text) => {
                 let (firewall, warnings) = Firewall::parse(text);
@@ -216,10 +274,21 @@ impl Setup {
             blocked,
             session_timeout,
             connect_timeout,
+            zookeeper,
             firewall_warnings,
             warnings,
             without_effect,
         })
+    }
+
+    /// The scenario with the ZooKeeper servers that this setup has found in the properties.
+    #[must_use]
+    pub fn complete<'a>(&self, scenario: &'a Scenario) -> Cow<'a, Scenario> {
+        if scenario.zookeeper == self.zookeeper {
+            Cow::Borrowed(scenario)
+        } else {
+            Cow::Owned(Scenario { zookeeper: self.zookeeper, ..scenario.clone() })
+        }
     }
 
     /// What every node has in common.
@@ -256,14 +325,14 @@ impl Setup {
     /// The session timeout that a server with this scenario's tick grants.
     #[must_use]
     pub fn negotiated_timeout(&self, scenario: &Scenario) -> Duration {
-        server_config(scenario, 1).negotiate(self.session_timeout)
+        server_config(&self.complete(scenario), 1).negotiate(self.session_timeout)
     }
 }
 
 /// How a scenario's `number`th ZooKeeper server is configured, before chance has its say.
 #[must_use]
 pub fn server_config(scenario: &Scenario, number: u32) -> ServerConfig {
-    let ZooKeeper { servers, tick, init_limit, sync_limit, release, library: _ } = scenario.zookeeper;
+    let ZooKeeper { servers, tick, init_limit, sync_limit, release, .. } = scenario.zookeeper;
     // One server counts its sessions from 1, so that they are easy to read.
     let first = if servers == 1 { 1 } else { (u64::from(number) << 56) + 1 };
     ServerConfig {

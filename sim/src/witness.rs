@@ -90,7 +90,7 @@ impl Witness {
         if let Some(always) = &scenario.expect.always {
             properties.retain(|property| always.contains(property.name()));
         }
-        let header = format!("{} · world {world}", world::notes::header(&scenario, seed));
+        let header = format!("{} · world {world}", world::notes::header(&scenario, &setup, seed));
         Witness {
             streams,
             now: SimTime::ZERO,

@@ -63,7 +63,7 @@ impl Row {
         let setup = Setup::new(&scenario, properties.as_deref()).unwrap();
         let options = Options { timeline: true, ..Options::default() };
         let here = zeromaster_sim::run::run_with(&scenario, &setup, scenario.seed, options);
-        let unsupported = zeromaster_madsim::unsupported(&scenario);
+        let unsupported = zeromaster_madsim::unsupported(&setup.complete(&scenario));
         let there = if unsupported.is_empty() {
             Ok(zeromaster_madsim::run_with(&scenario, &setup, scenario.seed, options).unwrap())
         } else {

@@ -48,6 +48,8 @@ pub(super) fn draw_servers(stream: &mut Stream, tick: Duration, longest_latency:
     };
     ZooKeeper {
         servers,
+        servers_by_properties: false,
+        embedded: 0,
         // No session lasts longer than twenty ticks.
         tick: tick.max(longest_latency * SHORTEST_SESSION / 20),
         init_limit: *stream.pick(&[5, 10]),

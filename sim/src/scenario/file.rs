@@ -152,7 +152,8 @@ impl JsonSchema for FileRules {
 #[serde(deny_unknown_fields, expecting = "a table, [zookeeper]")]
 #[schemars(rename = "ZooKeeper")]
 pub(super) struct FileZooKeeper {
-    /// How many servers, from 1 to 9; they are called zk1, zk2, and so on. Default: 1.
+    /// How many servers, from 1 to 9; they are called zk1, zk2, and so on. Default: as many as
+    /// nifi.zookeeper.connect.string names, which is 1 where no file and no override does.
     #[schemars(range(min = 1, max = 9))]
     pub(super) servers: Option<Located<Whole>>,
     /// ZooKeeper's tickTime. Default: "2s".

@@ -82,6 +82,11 @@ pub struct Scenario {
 pub struct ZooKeeper {
     /// How many, from 1 to [`SERVERS_MAX`](crate::plan::SERVERS_MAX).
     pub servers: u32,
+    /// Whether the scenario leaves that number to `nifi.zookeeper.connect.string`. A [`Setup`](crate::setup::Setup) knows it.
+    pub servers_by_properties: bool,
+    /// How many of them run in a node's process, server zk1 in n1 and so on: the embedded ZooKeeper of NiFi. None in a
+    /// scenario as it is read; a [`Setup`](crate::setup::Setup) knows it from the properties.
+    pub embedded: u32,
     /// `tickTime`; at least a millisecond.
     pub tick: Duration,
     /// `initLimit`, in ticks; at least 1.
@@ -99,6 +104,8 @@ impl Default for ZooKeeper {
     fn default() -> Self {
         ZooKeeper {
             servers: 1,
+            servers_by_properties: true,
+            embedded: 0,
             tick: Duration::from_secs(2),
             init_limit: 10,
             sync_limit: 5,

@@ -11,6 +11,7 @@ use crate::plan::{DURATION_MAX, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Select
 use crate::property_keys::check_override;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use zeromaster_core::properties::key;
 
 /// What is wrong, with which key, and where, as an offset in bytes.
 #[derive(Debug)]
@@ -80,7 +81,9 @@ pub(super) fn resolve(file: &FileScenario, known: &Known<'_>) -> Result<Scenario
     let cluster = &located.value;
     let nodes = node_count(cluster, located.offset)?;
     let zookeeper = zookeeper(file.zookeeper.as_ref())?;
-    let size = Size { nodes, servers: zookeeper.servers };
+    // How many servers a connect string names is seen when the properties are read.
+    let by_properties = zookeeper.servers_by_properties && names_servers(cluster);
+    let size = Size { nodes, servers: if by_properties { SERVERS_MAX } else { zookeeper.servers } };
     let latency = file.network.as_ref().and_then(|network| network.latency.as_ref());
     let scenario = Scenario {
         about: about.value.0.0.clone(),
@@ -233,6 +236,13 @@ fn nifi(cluster: &FileCluster) -> Result<BTreeMap<String, String>, Problem> {
     read.collect()
 }
 
+/// Whether the properties that the scenario brings may name ZooKeeper servers.
+fn names_servers(cluster: &FileCluster) -> bool {
+    let entries = cluster.nifi.as_ref().map_or(&[][..], |entries| &entries.0);
+    cluster.properties.is_some()
+        || entries.iter().any(|(name, _)| name.value.0.0 == key::ZOOKEEPER_CONNECT_STRING)
+}
+
 fn zookeeper(file: Option<&FileZooKeeper>) -> Result<ZooKeeper, Problem> {
     let defaults = ZooKeeper::default();
     let Some(file) = file else { return Ok(defaults) };
@@ -249,6 +259,8 @@ fn zookeeper(file: Option<&FileZooKeeper>) -> Result<ZooKeeper, Problem> {
     };
     Ok(ZooKeeper {
         servers: number("servers", &file.servers, defaults.servers, SERVERS_MAX)?,
+        servers_by_properties: file.servers.is_none(),
+        embedded: 0,
         tick: zookeeper_tick(file, defaults.tick)?,
         init_limit: number("init_limit", &file.init_limit, defaults.init_limit, LIMIT_MAX)?,
         sync_limit: number("sync_limit", &file.sync_limit, defaults.sync_limit, LIMIT_MAX)?,

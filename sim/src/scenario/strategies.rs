@@ -216,7 +216,16 @@ fn zookeeper() -> impl Strategy<Value = ZooKeeper> {
     (1..=SERVERS_MAX, duration(), 1..=100_u32, 1..=100_u32, release, library).prop_map(
         |(servers, tick, init_limit, sync_limit, release, library)| {
             let tick = tick.max(Duration::from_millis(1));
-            ZooKeeper { servers, tick, init_limit, sync_limit, release, library }
+            ZooKeeper {
+                servers,
+                servers_by_properties: servers == 1 && init_limit.is_multiple_of(2),
+                embedded: 0,
+                tick,
+                init_limit,
+                sync_limit,
+                release,
+                library,
+            }
         },
     )
 }

@@ -68,13 +68,28 @@ impl Scenario {
 
 fn write_zookeeper(out: &mut Lines, zookeeper: ZooKeeper) {
     let defaults = ZooKeeper::default();
-    if zookeeper == defaults {
+    let from_properties = zookeeper.servers_by_properties;
+    if (ZooKeeper {
+        embedded: 0,
+        servers: if from_properties { defaults.servers } else { zookeeper.servers },
+        ..zookeeper
+    }) == defaults
+    {
         return;
     }
-    let ZooKeeper { servers, tick, init_limit, sync_limit, release, library } = zookeeper;
+    let ZooKeeper {
+        servers,
+        servers_by_properties,
+        embedded: _,
+        tick,
+        init_limit,
+        sync_limit,
+        release,
+        library,
+    } = zookeeper;
     out.header("[zookeeper]");
     let number = |number: u32, default: u32| (number != default).then(|| number.to_string());
-    out.optional("servers", number(servers, defaults.servers));
+    out.optional("servers", (!servers_by_properties).then(|| servers.to_string()));
     out.optional("tick", (tick != defaults.tick).then(|| duration(tick)));
     out.optional("init_limit", number(init_limit, defaults.init_limit));
     out.optional("sync_limit", number(sync_limit, defaults.sync_limit));

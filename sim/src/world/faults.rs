@@ -47,7 +47,8 @@ impl World<'_> {
         } else if *action == Action::ZooKeeperDown {
             self.for_good.lose(self.all_servers().into_iter().map(Endpoint::ZooKeeper));
         } else {
-            self.for_good.lose(self.chosen.get(&step).cloned().unwrap_or_default());
+            let chosen = self.chosen.get(&step).cloned().unwrap_or_default();
+            self.for_good.lose(self.with_embedded(chosen));
         }
     }
 
@@ -83,19 +84,21 @@ impl World<'_> {
                 }
                 world.start_machine(machine);
             }),
-            Action::Pause { node, buffered } => self.each(step, *node, |world, machine| match machine {
-                Endpoint::Node(node) => world.pause(step, node, *buffered),
-                Endpoint::ZooKeeper(server) => world.pause_server(step, server, *buffered),
-            }),
+            Action::Pause { node, buffered } => {
+                self.each_of_host(step, *node, |world, machine| match machine {
+                    Endpoint::Node(node) => world.pause(step, node, *buffered),
+                    Endpoint::ZooKeeper(server) => world.pause_server(step, server, *buffered),
+                })
+            }
             Action::Slow { node, by } => self.each_node(step, *node, |world, node| {
                 world.network.set_slow(node, Some(*by));
                 world.happened(&Incident::Slowed { node });
             }),
             Action::ClockJump { node, by } => {
-                self.each(step, *node, |world, machine| world.jump(machine, *by));
+                self.each_of_host(step, *node, |world, machine| world.jump(machine, *by));
             }
             Action::ClockDrift { node, ppm } => {
-                self.each(step, *node, |world, machine| world.drift(machine, *ppm));
+                self.each_of_host(step, *node, |world, machine| world.drift(machine, *ppm));
             }
             Action::WallClock { server, by_ms } => {
                 self.each(step, *server, |world, machine| match machine {
@@ -223,6 +226,28 @@ impl World<'_> {
         }
     }
 
+    /// As [`World::each`], and the ZooKeeper servers that share a process and a clock with a chosen node are struck with it.
+    fn each_of_host(&mut self, step: u32, selector: Selector, act: impl Fn(&mut Self, Endpoint)) {
+        let chosen = self.choose(step, selector);
+        let chosen = self.with_embedded(chosen);
+        for machine in chosen.clone() {
+            act(self, machine);
+        }
+        self.chosen.insert(step, chosen);
+    }
+
+    /// These machines, and the ZooKeeper servers in the processes of those that are nodes.
+    fn with_embedded(&self, machines: impl IntoIterator<Item = Endpoint>) -> Vec<Endpoint> {
+        let mut all: Vec<Endpoint> = machines.into_iter().collect();
+        let embedded = all.iter().filter_map(|machine| match machine {
+            Endpoint::Node(node) => self.server_in(*node).map(Endpoint::ZooKeeper),
+            Endpoint::ZooKeeper(_) => None,
+        });
+        let embedded: Vec<Endpoint> = embedded.filter(|server| !all.contains(server)).collect();
+        all.extend(embedded);
+        all
+    }
+
     fn each_node(&mut self, step: u32, selector: Selector, act: impl Fn(&mut Self, NodeNumber)) {
         self.each(step, selector, |world, machine| match machine {
             Endpoint::Node(node) => act(world, node),
@@ -286,12 +311,14 @@ impl World<'_> {
             endpoints
         };
         let (from, to) = (named(&cut.from), named(&cut.to));
-        let links = LinkSet {
-            from: with_rest(&cut.from, &to),
-            to: with_rest(&cut.to, &from),
-            both_ways: cut.direction == Direction::Both,
-            protocol,
-        };
+        let (mut from, mut to) = (with_rest(&cut.from, &to), with_rest(&cut.to, &from));
+        // Between nodes it parts machines, and an embedded server is on the machine of its node. A cut that names ZooKeeper
+        // means the links that it names.
+        if !cut.selectors().any(Selector::is_zookeeper) {
+            from = self.with_embedded(from).into_iter().collect();
+            to = self.with_embedded(to).into_iter().collect();
+        }
+        let links = LinkSet { from, to, both_ways: cut.direction == Direction::Both, protocol };
         self.network.add(DisturbanceId(step), links, disturbance);
     }
 

@@ -221,7 +221,7 @@ impl<'a> World<'a> {
             setup,
             now: SimTime::ZERO,
             queue: EventQueue::new(),
-            network: Network::new(streams, scenario.latency),
+            network: Network::new(streams, scenario.latency).with_embedded(scenario.zookeeper.embedded),
             machines,
             in_office: BTreeSet::new(),
             servers,
@@ -242,7 +242,7 @@ impl<'a> World<'a> {
             offload_times: streams.stream("offload times"),
             watchers: Watchers::new(scenario.expect.always.as_ref()),
             violations: Vec::new(),
-            timeline: options.timeline.then(|| Timeline::new(notes::header(scenario, seed))),
+            timeline: options.timeline.then(|| Timeline::new(notes::header(scenario, setup, seed))),
             states: notes::States::default(),
             digest: options.digest.then(Digest::default),
             counts: Counts::default(),
@@ -254,7 +254,11 @@ impl<'a> World<'a> {
             healed: false,
         };
         for server in 1..=scenario.zookeeper.servers {
-            world.schedule_server(server);
+            if world.host_of(server).is_some() {
+                world.waits_for_its_host(server);
+            } else {
+                world.schedule_server(server);
+            }
         }
         for number in 1..=scenario.nodes {
             let node = NodeNumber(number);
@@ -428,6 +432,9 @@ impl<'a> World<'a> {
             if incarnation.0 == 1 { String::new() } else { format!("again, run {}", incarnation.0) }
         });
         self.happened(&Incident::Started { node, id, incarnation });
+        if let Some(server) = self.server_in(node) {
+            self.start_server(server);
+        }
         self.client_handles(node, ClientInput::Start);
     }
 
@@ -441,6 +448,9 @@ impl<'a> World<'a> {
             self.client_closes(connection);
         }
         self.happened(&Incident::Ended { node });
+        if let Some(server) = self.server_in(node) {
+            self.crash_server(server);
+        }
     }
 
     fn message_arrives(&mut self, from: NodeNumber, to: NodeNumber, message: Message) {

@@ -1,9 +1,10 @@
 //! What the world writes down: the lines of the timeline, every node's state in them, and what each node believes.
 
 use super::{Machine, World};
-use crate::plan::NodeNumber;
+use crate::plan::{NodeNumber, show_duration};
 use crate::properties::Cluster;
 use crate::scenario::Scenario;
+use crate::setup::Setup;
 use crate::time::SimTime;
 use crate::timeline::COLUMNS_MAX;
 use crate::{setup, words};
@@ -140,9 +141,26 @@ fn is_of_a_machine(cluster: &Cluster<'_>, status: &NodeStatus) -> bool {
     machine.is_some_and(|machine| machine.disk.id == status.node.id)
 }
 
-pub(crate) fn header(scenario: &Scenario, seed: u64) -> String {
-    let nodes = if scenario.nodes == 1 { "node" } else { "nodes" };
-    format!("seed {seed} · {} {nodes} · rules {}", scenario.nodes, scenario.rules)
+pub(crate) fn header(scenario: &Scenario, setup: &Setup, seed: u64) -> String {
+    let plural = |count: u32| if count == 1 { "" } else { "s" };
+    let (nodes, servers) = (scenario.nodes, setup.zookeeper.servers);
+    let mut header = format!(
+        "seed {seed} · {nodes} node{} · {servers} ZooKeeper server{}",
+        plural(nodes),
+        plural(servers)
+    );
+    match setup.zookeeper.embedded {
+        0 => {}
+        1 => header.push_str(", zk1 in n1"),
+        embedded => header.push_str(&format!(", zk1 to zk{embedded} in n1 to n{embedded}")),
+    }
+    let (asked, granted) = (setup.session_timeout, setup.negotiated_timeout(scenario));
+    if granted != asked {
+        let [asked, granted] = [asked, granted].map(show_duration);
+        header.push_str(&format!(" · session timeout {granted}, asked for {asked}"));
+    }
+    header.push_str(&format!(" · rules {}", scenario.rules));
+    header
 }
 
 pub(crate) fn belief(machine: &Machine, now: SimTime) -> String {

@@ -5,6 +5,7 @@ use super::process::Pause;
 use super::{Event, World, micros_up};
 use crate::clock::Clock;
 use crate::network::Endpoint;
+use crate::plan::NodeNumber;
 use crate::properties::{Heard, Incident};
 use crate::random::Streams;
 use crate::scenario::Scenario;
@@ -112,6 +113,25 @@ impl World<'_> {
 
     pub(super) fn all_servers(&self) -> Vec<u32> {
         self.servers.iter().map(|machine| machine.number).collect()
+    }
+
+    /// The server that runs in the process of `node`: embedded ZooKeeper.
+    pub(super) fn server_in(&self, node: NodeNumber) -> Option<u32> {
+        (node.0 <= self.scenario.zookeeper.embedded).then_some(node.0)
+    }
+
+    /// The node in whose process `server` runs; none where it has a machine of its own.
+    pub(super) fn host_of(&self, server: u32) -> Option<NodeNumber> {
+        (server <= self.scenario.zookeeper.embedded).then_some(NodeNumber(server))
+    }
+
+    /// The server's process has not started yet: its node starts it.
+    pub(super) fn waits_for_its_host(&mut self, server: u32) {
+        let now = self.now;
+        let machine = self.server_mut(server);
+        let local = machine.local(now);
+        machine.server.handle(local, ServerInput::Stopped, &mut Vec::new());
+        machine.part = Part::Looking;
     }
 
     /// The server that leads: of several that say so, the one with the latest epoch. One that stands still leads on.
@@ -240,10 +260,15 @@ impl World<'_> {
         if self.server(server).server.is_running() || self.for_good.is_gone(Endpoint::ZooKeeper(server)) {
             return;
         }
+        // Without its host's process it does not run either.
+        if self.host_of(server).is_some_and(|node| self.machine_mut(node).process.is_none()) {
+            return;
+        }
         if self.servers.len() == 1 {
             self.server_mut(server).part = Part::Leads { epoch: 0 };
         } else {
-            self.note(name(server), "starts", |_| "again".into());
+            let again = if self.host_of(server).is_some() { "in its node" } else { "again" };
+            self.note(name(server), "starts", |_| again.into());
         }
         self.server_handles(server, ServerInput::Started);
     }
