@@ -9,7 +9,7 @@ use super::leader::Origin;
 use super::peer::{Ask, PeerMessage};
 use super::turn::Turn;
 use super::{Part, Server};
-use crate::authentication::{authenticate, known_as};
+use crate::authentication::authenticate;
 use crate::error::ErrorCode;
 use crate::operation::{Operation, Reply};
 use crate::protocol::{ClientMessage, ServerMessage};
@@ -138,11 +138,10 @@ impl Server {
         let Some(known) = self.connections.get(connection) else { return };
         let super_digest = self.config.super_digest.as_deref();
         let added = authenticate(scheme, credentials, super_digest, known.origin.as_deref());
-        let known_now = added.map(|added| known_as(&known.identities, added));
-        let result = known_now.as_ref().map(|_| Reply::Authenticated).map_err(|code| *code);
+        let result = added.as_ref().map(|_| Reply::Authenticated).map_err(|code| *code);
         turn.send(connection, ServerMessage::Reply { xid, zxid: Zxid(0), result });
-        match known_now {
-            Ok(identities) => self.connections.set_identities(connection, identities),
+        match added {
+            Ok(added) => self.connections.add_identities(connection, added),
             Err(_) => self.close(turn, connection),
         }
     }
@@ -174,7 +173,7 @@ impl Server {
             return self.close(turn, connection);
         }
         if operation.takes_zxid(release) {
-            let identities = self.connections.identities(connection).clone();
+            let identities = self.connections.listed_identities(connection);
             let answer = Answer::Reply { connection, xid, manner: manner_of(&operation) };
             self.submit(turn, session, Ask::Write { operation, identities }, answer);
         } else if let (Operation::Sync { path }, Part::Following(_)) = (&operation, &self.part) {
