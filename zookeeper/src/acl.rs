@@ -4,6 +4,7 @@ mod address;
 
 use crate::error::ErrorCode;
 use crate::types::Release;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -150,8 +151,10 @@ pub(crate) fn checked(
 ) -> Result<Arc<[Acl]>, ErrorCode> {
     let acl = acl.filter(|acl| !acl.is_empty()).ok_or(ErrorCode::InvalidAcl)?;
     let mut stored = Vec::with_capacity(acl.len());
-    for (index, entry) in acl.iter().enumerate() {
-        if acl[..index].contains(entry) {
+    let mut seen = BTreeSet::new();
+    for entry in acl {
+        // Most lists have one entry.
+        if acl.len() > 1 && !seen.insert(entry) {
             continue;
         }
         let Identity { scheme, id } = &entry.identity;
@@ -306,6 +309,14 @@ mod tests {
         assert_eq!(checked(V3_9_5, None, &me), Err(ErrorCode::InvalidAcl));
         let nobody = &me[..1];
         assert_eq!(checked(V3_9_5, Some(&[entry(ALL, "auth", "")]), nobody), Err(ErrorCode::InvalidAcl));
+    }
+
+    /// As many as fit into a frame. Each was compared with all before it.
+    #[test]
+    fn a_list_of_eighty_thousand_entries_is_stored_once_each() {
+        let acl: Vec<Acl> = (0..80_000).map(|number| entry(number, "world", "anyone")).collect();
+        let twice: Vec<Acl> = acl.iter().chain(&acl).cloned().collect();
+        assert_eq!(checked(V3_9_5, Some(&twice), &[]).as_deref(), Ok(&*acl));
     }
 
     #[test]
