@@ -1,5 +1,6 @@
 //! One client's TCP connection: what has arrived and what is to go out; what it means is left to the engine.
 
+use crate::event::CloseReason;
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::mem::take;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use zeromaster_zookeeper::Release;
 use zeromaster_zookeeper::protocol::ServerMessage;
 use zeromaster_zookeeper::types::SessionId;
-use zeromaster_zookeeper::wire::{Received, ServerSide, WireError};
+use zeromaster_zookeeper::wire::{Received, ServerSide, WRITTEN_BYTES_MAX, WireError};
 
 /// With so many bytes to go out, nothing more is read: the client must take its answers first.
 const WAITING_BYTES_MAX: usize = 1 << 20;
@@ -182,21 +183,31 @@ impl Connection {
         }
     }
 
-    /// Puts a message among what is to go out. False when the client has let too much pile up.
-    #[must_use]
-    pub(crate) fn send(&mut self, message: &ServerMessage) -> bool {
-        let takes_answers = self.waiting() < HOARDED_BYTES_MAX;
-        if takes_answers {
-            self.traffic.sent += 1;
-            self.side.send(message, &mut self.out);
+    /// Puts a message among what is to go out.
+    ///
+    /// # Errors
+    /// When it is too long, or the client has let too much pile up. Nothing of it goes out then.
+    pub(crate) fn send(&mut self, message: &ServerMessage) -> Result<(), CloseReason> {
+        if self.waiting() >= HOARDED_BYTES_MAX {
+            return Err(CloseReason::Unread { waiting: self.waiting() });
         }
-        takes_answers
+        let too_long = |_| CloseReason::AnswerTooLong { most: WRITTEN_BYTES_MAX };
+        self.side.send(message, &mut self.out).map_err(too_long)?;
+        self.traffic.sent += 1;
+        Ok(())
     }
 
     /// Puts bytes among what is to go out. There is at most one piece of them for each message that was read.
-    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// When they are too many. Nothing of them goes out then.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), CloseReason> {
+        if bytes.len() > WRITTEN_BYTES_MAX {
+            return Err(CloseReason::AnswerTooLong { most: WRITTEN_BYTES_MAX });
+        }
         self.traffic.sent += 1;
         self.out.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Lets go out what the system takes now. False when the other side has gone.

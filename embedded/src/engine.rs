@@ -3,6 +3,7 @@
 use crate::config::{EmbeddedConfig, StartError};
 use crate::connection::{Connection, Progress, Stage, Traffic};
 use crate::ensemble::{Ensemble, Told};
+use crate::event::{CloseReason, ServerEvent};
 use crate::words::Subject;
 use mio::event::Event;
 use mio::net::TcpListener;
@@ -18,7 +19,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant, SystemTime};
 use zeromaster_zookeeper::protocol::{ClientMessage, ServerMessage};
 use zeromaster_zookeeper::wire::{FourLetterWord, Received};
-use zeromaster_zookeeper::{ConnectionId, ServerConfig, ServerInput, ServerRecord, SessionId};
+use zeromaster_zookeeper::{ConnectionId, ServerConfig, ServerInput, SessionId};
 
 /// How long a client may take to read its last answer, and to close.
 const LEAVING_MAX: Duration = Duration::from_secs(5);
@@ -39,7 +40,7 @@ const EVENTS: usize = 1024;
 const WAKER: Token = Token(usize::MAX);
 
 /// Who is told what happens on the servers.
-pub(crate) type Observer = Box<dyn FnMut(u32, &ServerRecord) + Send>;
+pub(crate) type Observer = Box<dyn FnMut(u32, &ServerEvent) + Send>;
 
 /// What the owner of the ensemble wants. Each is answered when it is done.
 pub(crate) enum Command {
@@ -373,7 +374,7 @@ impl Engine {
             match connection.next_message() {
                 Ok(Some(received)) => self.received(id, received),
                 Ok(None) => return,
-                Err(_) => return self.hang_up(id),
+                Err(error) => return self.turn_away(id, CloseReason::Unreadable(error)),
             }
         }
     }
@@ -435,15 +436,18 @@ impl Engine {
             match told {
                 Told::Send { connection, message } => self.send(connection, &message),
                 Told::Close { connection } => self.leave(connection),
-                Told::Record { server, record } => (self.observer)(server, &record),
+                Told::Record { server, record } => (self.observer)(server, &ServerEvent::Record(record)),
             }
         }
     }
 
     fn send(&mut self, id: ConnectionId, message: &ServerMessage) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        if !connection.send(message) {
-            return self.hang_up(id);
+        if matches!(connection.stage, Stage::Leaving | Stage::Left) {
+            return;
+        }
+        if let Err(reason) = connection.send(message) {
+            return self.turn_away(id, reason);
         }
         self.traffic[place(connection.server)].sent += 1;
         self.dirty.insert(id);
@@ -454,11 +458,12 @@ impl Engine {
     }
 
     fn send_bytes(&mut self, id: ConnectionId, bytes: &[u8]) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.send_bytes(bytes);
-            self.traffic[place(connection.server)].sent += 1;
-            self.dirty.insert(id);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if let Err(reason) = connection.send_bytes(bytes) {
+            return self.turn_away(id, reason);
         }
+        self.traffic[place(connection.server)].sent += 1;
+        self.dirty.insert(id);
     }
 
     /// Closes a connection when everything has gone out.
@@ -492,6 +497,23 @@ impl Engine {
         }
         if connection.has_stalled() || connection.stage == Stage::Left {
             self.busy.insert(id);
+        }
+    }
+
+    /// Closes a connection because of what the client did, and says so. What was answered before an answer that is too
+    /// long still goes out.
+    fn turn_away(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        let (server, client) = (connection.server, connection.peer);
+        let goes_out = matches!(reason, CloseReason::AnswerTooLong { .. });
+        (self.observer)(server, &ServerEvent::Closed { client, reason });
+        if !goes_out {
+            return self.hang_up(id);
+        }
+        let known = connection.stage == Stage::Known;
+        self.leave(id);
+        if known {
+            self.ensemble.give(self.now(), server, ServerInput::Closed { connection: id }, &mut self.told);
         }
     }
 

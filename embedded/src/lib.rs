@@ -23,6 +23,7 @@
 //! | `engine` | the loop that waits for sockets and time |
 //! | `connection` | one client's connection: what has arrived, what is to go out |
 //! | `ensemble` | the servers, and what they say to each other |
+//! | `event` | what happens that the owner may want to know |
 //! | `words` | the answers to four-letter words |
 //!
 //! What clients do cannot use up the memory: a connection is not read while its answers are not taken, one that lets
@@ -35,8 +36,10 @@ mod connection;
 mod embedded;
 mod engine;
 mod ensemble;
+mod event;
 mod words;
 
 pub use config::{EmbeddedConfig, SERVERS_MAX, StartError};
 pub use embedded::{Embedded, Stopper};
+pub use event::{CloseReason, ServerEvent};
 pub use zeromaster_zookeeper::{Release, ServerRecord, SessionId};

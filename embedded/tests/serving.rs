@@ -5,7 +5,7 @@ mod common;
 use common::{Client, LONG, connections, serving, serving_as, within, word};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
-use zeromaster_embedded::{Embedded, EmbeddedConfig, Release, StartError};
+use zeromaster_embedded::{Embedded, EmbeddedConfig, Release, ServerEvent, StartError};
 use zeromaster_zookeeper::{
     ClientMessage, CreateMode, ErrorCode, EventKind, Operation, Reply, ServerMessage, SessionId, WatchEvent,
 };
@@ -143,7 +143,7 @@ fn a_session_expires_in_its_time_or_when_its_owner_wants_it() {
     let (send, records) = std::sync::mpsc::channel();
     let tick = Duration::from_millis(100);
     let config = EmbeddedConfig { tick, first_session: Some(SessionId(7)), ..EmbeddedConfig::default() };
-    let observer = move |server, record: &_| drop(send.send((server, format!("{record:?}"))));
+    let observer = move |server, event: &ServerEvent| drop(send.send((server, event.to_string())));
     let embedded = Embedded::start_with(config, observer).expect("it can be started");
     let address = embedded.addresses()[0];
     let mut client = Client::connect(address);
@@ -163,8 +163,8 @@ fn a_session_expires_in_its_time_or_when_its_owner_wants_it() {
     });
     assert!(begun.elapsed() > tick, "{:?}", begun.elapsed());
     let records: Vec<_> = records.try_iter().collect();
-    assert!(records.contains(&(1, "SessionExpired { session: SessionId(7) }".into())), "{records:?}");
-    assert!(records.contains(&(1, "SessionExpired { session: SessionId(8) }".into())), "{records:?}");
+    assert!(records.contains(&(1, "session 0x7 expired".into())), "{records:?}");
+    assert!(records.contains(&(1, "session 0x8 expired".into())), "{records:?}");
 }
 
 #[test]
