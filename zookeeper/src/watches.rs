@@ -289,6 +289,16 @@ impl Watches {
         self.child.remove_connection(connection);
     }
 
+    /// The watches for the existence and the data of nodes, sorted by path.
+    pub(crate) fn of_data(&self) -> impl Iterator<Item = (&Arc<str>, ConnectionId)> {
+        self.data.iter()
+    }
+
+    /// How many watches there are, of both tables: one for each connection and path.
+    pub(crate) fn len(&self) -> usize {
+        self.data.len() + self.child.len()
+    }
+
     /// The connections that have a watch; some twice.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.data.connections().chain(self.child.connections())

@@ -150,6 +150,16 @@ impl Table {
         }
     }
 
+    /// Who watches what, sorted by path.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, ConnectionId)> {
+        self.by_path.iter().flat_map(|(path, connections)| connections.keys().map(move |id| (path, *id)))
+    }
+
+    /// How many watches there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_connection.values().map(BTreeSet::len).sum()
+    }
+
     pub(super) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.by_connection.keys().copied()
     }
