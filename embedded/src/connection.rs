@@ -1,6 +1,7 @@
 //! One client's TCP connection: what has arrived and what is to go out; what it means is left to the engine.
 
 use crate::event::CloseReason;
+use crate::figures::{Asked, Traffic};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::mem::take;
@@ -47,13 +48,6 @@ pub(crate) enum Progress {
     Gone,
 }
 
-/// How many messages have come and gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
-}
-
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -71,8 +65,16 @@ pub(crate) struct Connection {
     side: ServerSide,
     out: Vec<u8>,
     gone_out: usize,
+    /// When what it has asked was asked.
+    pub(crate) asked: Asked,
+    /// Whether it waits for its turn.
+    pub(crate) is_queued: bool,
+    /// What was last counted as [`held`](Self::held) by it.
+    pub(crate) counted: usize,
     /// Whether there may be something to read. The system says so once; then it must be tried.
     readable: bool,
+    /// Whether there may be a message among what has arrived.
+    has_arrived: bool,
     /// Whether the other side sends nothing more.
     ended: bool,
     /// Whether something was left undone because the client was not to be listened to.
@@ -92,7 +94,11 @@ impl Connection {
             side: ServerSide::new(release),
             out: Vec::new(),
             gone_out: 0,
+            asked: Asked::default(),
+            is_queued: false,
+            counted: 0,
             readable: true,
+            has_arrived: false,
             ended: false,
             stalled: false,
         }
@@ -150,11 +156,26 @@ impl Connection {
         self.out.len() - self.gone_out
     }
 
-    /// The next message among what has arrived.
-    pub(crate) fn next_message(&mut self) -> Result<Option<Received>, WireError> {
-        let message = self.side.next_message();
-        self.traffic.received += u64::from(matches!(message, Ok(Some(_))));
-        message
+    /// How many bytes it holds: what has arrived and was not taken in, and what is to go out.
+    pub(crate) fn held(&self) -> usize {
+        self.side.waiting() + self.out.len()
+    }
+
+    /// Whether there may be more to take in or to read, if it is listened to.
+    pub(crate) fn may_have_more(&self) -> bool {
+        match self.stage {
+            Stage::Silent | Stage::Known => self.readable || self.has_arrived,
+            Stage::Leaving | Stage::Left => self.readable,
+        }
+    }
+
+    /// The next message among what has arrived, and how long it was.
+    pub(crate) fn next_message(&mut self) -> Result<Option<(Received, usize)>, WireError> {
+        let before = self.side.waiting();
+        let message = self.side.next_message()?;
+        self.has_arrived = message.is_some();
+        self.traffic.received += u64::from(message.is_some());
+        Ok(message.map(|message| (message, before - self.side.waiting())))
     }
 
     /// Reads once, into `buffer` first.
@@ -163,7 +184,10 @@ impl Connection {
             Ok(0) => Progress::Gone,
             Ok(count) => {
                 match self.stage {
-                    Stage::Silent | Stage::Known => self.side.receive(&buffer[..count]),
+                    Stage::Silent | Stage::Known => {
+                        self.side.receive(&buffer[..count]);
+                        self.has_arrived = true;
+                    }
                     Stage::Leaving | Stage::Left => {}
                 }
                 Progress::More

@@ -34,6 +34,13 @@ pub enum CloseReason {
         /// How many bytes wait for it.
         waiting: usize,
     },
+    /// All connections together hold too much memory, and this one holds most of it.
+    Memory {
+        /// How many bytes it holds: of a request that is not complete, and of answers that are not taken.
+        held: usize,
+        /// How many all of them may hold.
+        all: usize,
+    },
 }
 
 impl CloseReason {
@@ -42,7 +49,9 @@ impl CloseReason {
     pub fn is_limit(&self) -> bool {
         match self {
             CloseReason::Unreadable(_) => false,
-            CloseReason::AnswerTooLong { .. } | CloseReason::Unread { .. } => true,
+            CloseReason::AnswerTooLong { .. } | CloseReason::Unread { .. } | CloseReason::Memory { .. } => {
+                true
+            }
         }
     }
 }
@@ -57,6 +66,11 @@ impl fmt::Display for CloseReason {
             CloseReason::Unread { waiting } => {
                 write!(f, "it leaves {waiting} bytes of answers and events unread")
             }
+            CloseReason::Memory { held, all } => write!(
+                f,
+                "it holds {held} bytes, more than any other, and all connections may hold {all}: complete requests, and \
+                 take their answers"
+            ),
         }
     }
 }
