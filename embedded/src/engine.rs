@@ -53,6 +53,9 @@ const OUTSTANDING_MAX: usize = 1000;
 /// And with so many bytes of them. ZooKeeper has no such limit unless `largeRequestMaxBytes` is set.
 const OUTSTANDING_BYTES_MAX: usize = 32 << 20;
 
+/// About how many bytes the watches on a server may take together: half a million of them on paths of forty bytes.
+const WATCH_BYTES_MAX: usize = 128 << 20;
+
 /// How many bytes all connections may hold together: what has arrived and is not complete, and what is to go out.
 const HELD_BYTES_MAX: usize = 128 << 20;
 
@@ -515,6 +518,11 @@ impl Engine {
                     connection.asked.note(&message, at);
                 }
                 self.give(id, |connection| ServerInput::Message { connection, message });
+                if self.ensemble.server(server).watch_bytes() > WATCH_BYTES_MAX
+                    && let Some((id, held)) = self.ensemble.server(server).heaviest_watcher()
+                {
+                    self.turn_away(id, CloseReason::Watches { held, all: WATCH_BYTES_MAX });
+                }
                 let waits = self.ensemble.server(server).outstanding() > 0;
                 let outstanding = &mut self.figures[place(server)].outstanding_bytes;
                 *outstanding = if waits { *outstanding + bytes } else { 0 };

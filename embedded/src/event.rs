@@ -41,6 +41,13 @@ pub enum CloseReason {
         /// How many all of them may hold.
         all: usize,
     },
+    /// The watches on this server take too much memory, and those of this client most of it.
+    Watches {
+        /// About how many bytes its watches take.
+        held: usize,
+        /// About how many all of them may take.
+        all: usize,
+    },
 }
 
 impl CloseReason {
@@ -49,9 +56,10 @@ impl CloseReason {
     pub fn is_limit(&self) -> bool {
         match self {
             CloseReason::Unreadable(_) => false,
-            CloseReason::AnswerTooLong { .. } | CloseReason::Unread { .. } | CloseReason::Memory { .. } => {
-                true
-            }
+            CloseReason::AnswerTooLong { .. }
+            | CloseReason::Unread { .. }
+            | CloseReason::Memory { .. }
+            | CloseReason::Watches { .. } => true,
         }
     }
 }
@@ -70,6 +78,11 @@ impl fmt::Display for CloseReason {
                 f,
                 "it holds {held} bytes, more than any other, and all connections may hold {all}: complete requests, and \
                  take their answers"
+            ),
+            CloseReason::Watches { held, all } => write!(
+                f,
+                "its watches take {held} bytes, more than those of any other, and all watches may take {all}: watch less, \
+                 or one node with all below it"
             ),
         }
     }

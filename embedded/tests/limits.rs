@@ -247,6 +247,30 @@ fn a_server_reads_no_more_than_some_megabytes_ahead_of_its_leader() {
     assert!(word(follower, b"srvr").contains("Mode: follower"));
 }
 
+/// Any path can be watched, whether there is such a node or not.
+#[test]
+fn watches_do_not_use_up_the_memory() {
+    let (embedded, events) = serving(EmbeddedConfig::default());
+    let address = embedded.addresses()[0];
+    let [mut watcher, mut bystander] = [(); 2].map(|()| Client::connect(address));
+    bystander.get(Operation::GetData { path: "/zookeeper".into(), watch: true });
+    let long = "x".repeat(1_000_000);
+    let mut added = 0;
+    while watcher
+        .ask(Operation::AddWatch { path: format!("/{added}{long}").as_str().into(), mode: 0 })
+        .is_some()
+    {
+        added += 1;
+        assert!(added < 200, "{added} megabytes are watched");
+    }
+    let reason = reason(&events);
+    assert!(
+        reason.starts_with("its watches take 13") && reason.contains("all watches may take 134217728"),
+        "{reason}"
+    );
+    assert_eq!(word(address, b"wchs"), "1 connections watching 1 paths\nTotal watches:1\n");
+}
+
 /// Each sends all but the last byte of a long request.
 #[test]
 fn many_requests_that_are_never_complete_do_not_use_up_the_memory() {

@@ -213,6 +213,18 @@ impl Server {
         self.watches.len()
     }
 
+    /// About how many bytes of memory the watches take. A client can ask for any number of them.
+    #[must_use]
+    pub fn watch_bytes(&self) -> usize {
+        self.watches.bytes()
+    }
+
+    /// The connection whose watches take most memory, and how much that is. Its cost grows with the watches.
+    #[must_use]
+    pub fn heaviest_watcher(&self) -> Option<(ConnectionId, usize)> {
+        self.watches.heaviest()
+    }
+
     /// How many followers are in step, and are told of every proposal. `None` unless the server leads an ensemble.
     #[must_use]
     pub fn synced_followers(&self) -> Option<usize> {
