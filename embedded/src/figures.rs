@@ -31,37 +31,40 @@ impl Figures {
     }
 }
 
-/// How long answers took, in milliseconds.
+/// How long answers took. ZooKeeper counts whole milliseconds; here most take less, so the average counts microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Latency {
     count: u64,
-    total: u64,
-    min: Option<u64>,
-    max: u64,
+    total_micros: u64,
+    min_millis: Option<u64>,
+    max_millis: u64,
 }
 
 impl Latency {
     pub(crate) fn add(&mut self, latency: Duration) {
-        let latency = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let millis = micros / 1_000;
         self.count += 1;
-        self.total = self.total.saturating_add(latency);
-        self.min = Some(self.min.map_or(latency, |min| min.min(latency)));
-        self.max = self.max.max(latency);
+        self.total_micros = self.total_micros.saturating_add(micros);
+        self.min_millis = Some(self.min_millis.map_or(millis, |min| min.min(millis)));
+        self.max_millis = self.max_millis.max(millis);
     }
 
+    /// In milliseconds.
     pub(crate) fn min(self) -> u64 {
-        self.min.unwrap_or(0)
+        self.min_millis.unwrap_or(0)
     }
 
+    /// In milliseconds.
     pub(crate) fn max(self) -> u64 {
-        self.max
+        self.max_millis
     }
 
-    /// The average as Java writes it: rounded to four places, of which one at least is shown.
+    /// In milliseconds, as Java writes it: rounded to four places, of which one at least is shown.
     pub(crate) fn average(self) -> String {
-        let ten_thousandths = (u128::from(self.total) * 10_000 + u128::from(self.count) / 2)
-            .checked_div(u128::from(self.count))
-            .unwrap_or(0);
+        let count = u128::from(self.count);
+        let ten_thousandths =
+            (u128::from(self.total_micros) * 10 + count / 2).checked_div(count).unwrap_or(0);
         let places = format!("{:04}", ten_thousandths % 10_000);
         let shown = places.trim_end_matches('0');
         format!("{}.{}", ten_thousandths / 10_000, if shown.is_empty() { "0" } else { shown })
@@ -140,6 +143,8 @@ mod tests {
         assert_eq!((latency.min(), latency.max()), (0, 0));
         [7, 3, 5].into_iter().for_each(|millis| latency.add(Duration::from_millis(millis)));
         assert_eq!((latency.min(), latency.max()), (3, 7));
+        latency.add(Duration::from_micros(999));
+        assert_eq!((latency.min(), &*latency.average()), (0, "3.9998"));
     }
 
     #[test]
