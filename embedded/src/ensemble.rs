@@ -14,6 +14,10 @@ use zeromaster_zookeeper::{
 const MISSED_MAX: usize = 100_000;
 const MISSED_BYTES_MAX: usize = 64 << 20;
 
+/// How much of the time in which nothing was done is made up for. A process that was stopped for longer goes on as if it
+/// had been for so long.
+const MADE_UP_MAX: Duration = Duration::from_secs(60);
+
 /// What a server wants of those outside the ensemble.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Told {
@@ -33,6 +37,8 @@ pub(crate) struct Ensemble {
     links: BTreeMap<LinkId, (u32, u32)>,
     /// What the servers are still to learn, in this order.
     queue: VecDeque<(u32, ServerInput)>,
+    /// By server: when it has gone on. What was due before is due then.
+    resumed_at: Vec<Duration>,
     /// Servers that stand still.
     paused: BTreeMap<u32, Missed>,
     outputs: Vec<ServerOutput>,
@@ -81,6 +87,7 @@ fn weight(input: &ServerInput) -> usize {
 impl Ensemble {
     pub(crate) fn new(configs: Vec<ServerConfig>) -> Self {
         Ensemble {
+            resumed_at: vec![Duration::ZERO; configs.len()],
             servers: configs.into_iter().map(Server::new).collect(),
             links: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -113,18 +120,29 @@ impl Ensemble {
 
     /// When the next server is to be woken.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        let awake = self.ids().filter(|id| !self.is_paused(*id));
-        awake.filter_map(|id| self.server(id).next_deadline()).min()
+        self.next_due().map(|(due, _)| due)
     }
 
-    /// Wakes the servers whose time has come.
+    /// Wakes the servers whose time has come: each at its time, as if this had been called then. A turn that took long
+    /// was as long for all of them, and none has been silent; one that stood still has missed what was due.
     pub(crate) fn wake(&mut self, now: Duration, told: &mut VecDeque<Told>) {
-        for id in self.ids() {
-            if self.server(id).next_deadline().is_some_and(|deadline| deadline <= now) && !self.is_paused(id)
-            {
-                self.give(now, id, ServerInput::Wakeup, told);
+        let earliest = now.saturating_sub(MADE_UP_MAX);
+        while let Some((due, id)) = self.next_due() {
+            if due > now {
+                return;
             }
+            self.give(due.max(earliest), id, ServerInput::Wakeup, told);
         }
+    }
+
+    /// When the next server is to be woken, and which.
+    fn next_due(&self) -> Option<(Duration, u32)> {
+        let awake = self.ids().filter(|id| !self.is_paused(*id));
+        let due = awake.filter_map(|id| {
+            let deadline = self.server(id).next_deadline()?;
+            Some((deadline.max(self.resumed_at[index(id)]), id))
+        });
+        due.min()
     }
 
     /// A server learns something, and the others learn what follows.
@@ -177,7 +195,8 @@ impl Ensemble {
 
     /// A server goes on, and learns what it has missed.
     pub(crate) fn resume(&mut self, now: Duration, id: u32, told: &mut VecDeque<Told>) {
-        let missed = self.paused.remove(&id).unwrap_or_default();
+        let Some(missed) = self.paused.remove(&id) else { return };
+        self.resumed_at[index(id)] = now;
         self.queue.extend(missed.inputs.into_iter().map(|input| (id, input)));
         self.settle(now, told);
     }
@@ -328,6 +347,21 @@ mod tests {
         bench.ensemble.resume(bench.now, leader, &mut bench.told);
         assert_eq!(bench.ensemble.server(follower).outstanding(), 0);
         bench.ensemble.server(follower).check_invariants();
+    }
+
+    /// Followers that are woken before their leader believed that it had been silent.
+    #[test]
+    fn a_turn_that_takes_long_is_no_silence_between_servers() {
+        let mut bench = Bench::new();
+        let looks = |told: &Told| matches!(told, Told::Record { record: ServerRecord::Looking, .. });
+        bench.told.clear();
+        for seconds in [9, 11, 30, 3_600] {
+            bench.now += Duration::from_secs(seconds);
+            bench.ensemble.wake(bench.now, &mut bench.told);
+            assert!(bench.ensemble.is_serving() && !bench.told.iter().any(looks), "after {seconds} s");
+            assert_eq!(bench.ensemble.server(bench.leader).synced_followers(), Some(2));
+            assert!(bench.ensemble.next_deadline() > Some(bench.now), "everything due is done");
+        }
     }
 
     #[test]
