@@ -205,7 +205,8 @@ pub struct ZookeeperArguments {
     #[arg(long, value_name = "USER:HASH", value_parser = parse_digest)]
     pub super_digest: Option<String>,
 
-    /// Say on standard error what becomes of sessions, and who leads
+    /// Say on standard error what becomes of sessions, who leads, and whose connection is closed for breaking the
+    /// protocol; that a client has run into a limit is always said
     #[arg(long)]
     pub verbose: bool,
 }

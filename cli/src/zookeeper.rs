@@ -6,14 +6,18 @@ use crate::exit::Exit;
 use crate::output;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
-use zeromaster_embedded::{Embedded, EmbeddedConfig, ServerRecord};
+use zeromaster_embedded::{Embedded, EmbeddedConfig, ServerEvent};
 
 /// Serves until it is ended.
 pub fn serve(arguments: &ZookeeperArguments) -> Result<Exit, Complaint> {
     let verbose = arguments.verbose;
-    let observer = move |server, record: &ServerRecord| {
-        if verbose {
-            eprintln!("server {server}: {}", in_words(record));
+    let observer = move |server, event: &ServerEvent| {
+        let is_limit = match event {
+            ServerEvent::Record(_) => false,
+            ServerEvent::Closed { reason, .. } => reason.is_limit(),
+        };
+        if verbose || is_limit {
+            eprintln!("server {server}: {event}");
         }
     };
     let embedded = Embedded::start_with(config(arguments)?, observer).map_err(Complaint::new)?;
@@ -74,19 +78,6 @@ fn consecutive(first: SocketAddr, servers: u32) -> Result<Vec<SocketAddr>, Compl
     (0..servers).map(address).collect::<Option<Vec<_>>>().ok_or_else(|| {
         Complaint::new(format_args!("--listen {first}: there are no {servers} ports from there up to 65535"))
     })
-}
-
-fn in_words(record: &ServerRecord) -> String {
-    match record {
-        ServerRecord::SessionOpened { session, timeout } => {
-            format!("session {session} opened, timeout {timeout:?}")
-        }
-        ServerRecord::SessionExpired { session } => format!("session {session} expired"),
-        ServerRecord::SessionClosed { session } => format!("session {session} closed"),
-        ServerRecord::Looking => "looks for a leader".to_owned(),
-        ServerRecord::Leads { epoch } => format!("leads epoch {epoch}"),
-        ServerRecord::Follows { leader, epoch } => format!("follows server {leader} in epoch {epoch}"),
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ The checks are the Java program in src/; here it is compiled and started.
 """
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
@@ -18,21 +19,45 @@ import servers  # noqa: E402 (it is beside this directory, not in it)
 # All of it takes half a minute.
 SECONDS_MAX = 300
 JARS_NEEDED = ("curator-recipes", "curator-framework", "curator-client", "zookeeper", "zookeeper-jute")
+POM = HERE / "pom.xml"
+COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 HOW_TO_GET_JARS = (
-    "Curator is not in Debian. Its jars are in the directory jars of the Python package pyspark (pip install pyspark), "
-    "or on Maven Central as org.apache.curator:curator-recipes with what that depends on. "
-    "Name their directory with --jars or in CURATOR_JARS"
+    "Curator is not in Debian, but Maven fetches its jars: install Debian's package maven, or put mvn on the PATH. "
+    "Or name a directory that has them with --jars or in CURATOR_JARS"
 )
 
 
+def missing_in(directory):
+    """Those of the jars needed that are not there."""
+    return [jar for jar in JARS_NEEDED if not list(directory.glob(f"{jar}-[0-9]*.jar"))]
+
+
 def class_path(directory):
-    """The class path of all jars there, if Curator's are among them."""
-    if directory is None:
-        raise servers.Skip(f"no jars of Curator. {HOW_TO_GET_JARS}")
-    missing = [jar for jar in JARS_NEEDED if not list(directory.glob(f"{jar}-[0-9]*.jar"))]
+    """The class path of all jars there, if Curator's are among them; of those that Maven fetches, if none is named."""
+    directory = fetched() if directory is None else directory
+    missing = missing_in(directory)
     if missing:
         raise servers.Skip(f"no {', '.join(missing)} in {directory}. {HOW_TO_GET_JARS}")
     return f"{directory}/*"
+
+
+def fetched():
+    """The directory of the jars that pom.xml names. Maven fetches them once, from its central repository."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
+    directory = target / f"curator-jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    if not missing_in(directory):
+        return directory
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise servers.Skip(f"no jars of Curator. {HOW_TO_GET_JARS}")
+    command = [
+        *(maven, "--batch-mode", "--quiet", f"--file={POM}", COPY_DEPENDENCIES),
+        *("-DincludeScope=runtime", f"-DoutputDirectory={directory.resolve()}"),
+    ]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if ran.returncode != 0:
+        raise servers.Complaint(f"Maven does not get the jars that {POM} names; its last words:\n{ran.stdout[-2000:]}")
+    return directory
 
 
 def compile_check(jars, directory):

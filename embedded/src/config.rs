@@ -1,6 +1,6 @@
 //! How an embedded ensemble is configured; what it does is left to the engine.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -61,6 +61,10 @@ impl Default for EmbeddedConfig {
 /// The most servers an ensemble can have: their number has eight bits in a session.
 pub const SERVERS_MAX: usize = 255;
 
+/// Where the servers of real ensembles listen for each other by custom.
+const QUORUM_PORT: u16 = 2888;
+const ELECTION_PORT: u16 = 3888;
+
 impl EmbeddedConfig {
     /// So many servers on ports of 127.0.0.1 that the system chooses.
     #[must_use]
@@ -91,8 +95,8 @@ impl EmbeddedConfig {
         }
     }
 
-    /// What each server is told, with what a real one takes from its clock.
-    pub(crate) fn servers(&self, now: SystemTime) -> Vec<ServerConfig> {
+    /// What each server is told, with what a real one takes from its clock. They listen at `addresses`.
+    pub(crate) fn servers(&self, now: SystemTime, addresses: &[SocketAddr]) -> Vec<ServerConfig> {
         let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_clock_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
         let phase = since_1970.as_nanos() % self.tick.as_nanos();
@@ -100,7 +104,7 @@ impl EmbeddedConfig {
         let server = |id: u32| ServerConfig {
             id,
             servers,
-            members: None,
+            members: Some(members(addresses)),
             release: self.release,
             tick: self.tick,
             init_limit: self.init_limit,
@@ -126,6 +130,22 @@ impl EmbeddedConfig {
             None => SessionId(number(id) | (wall_clock_ms.cast_unsigned() << 24) >> 8),
         }
     }
+}
+
+/// The members of the ensemble, as `/zookeeper/config` lists them. Servers of one process have no ports for each other:
+/// they are said to have the usual ones. An address that stands for all of the machine's leads nowhere from another one,
+/// and is not told.
+fn members(addresses: &[SocketAddr]) -> String {
+    let mut text = String::new();
+    for (address, number) in addresses.iter().zip(1..) {
+        let host = SocketAddr::new(address.ip(), QUORUM_PORT);
+        write!(text, "server.{number}={host}:{ELECTION_PORT}:participant").expect("memory can be written");
+        if !address.ip().is_unspecified() {
+            write!(text, ";{address}").expect("memory can be written");
+        }
+        text.push('\n');
+    }
+    text + "version=0"
 }
 
 /// Why an ensemble cannot be started.
@@ -191,7 +211,7 @@ mod tests {
     #[test]
     fn sessions_of_two_servers_and_of_two_runs_differ() {
         let config = EmbeddedConfig::ensemble(3);
-        let at = |ms| config.servers(UNIX_EPOCH + Duration::from_millis(ms));
+        let at = |ms| config.servers(UNIX_EPOCH + Duration::from_millis(ms), &config.listen);
         let firsts: Vec<u64> =
             at(0x0102_0304_0506_0708 & 0xff_ffff_ffff).iter().map(|s| s.first_session.0).collect();
         assert_eq!(firsts, [0x0104_0506_0708_0000, 0x0204_0506_0708_0000, 0x0304_0506_0708_0000]);
@@ -201,9 +221,22 @@ mod tests {
     #[test]
     fn a_test_may_say_which_sessions_it_gets() {
         let config = EmbeddedConfig { first_session: Some(SessionId(7)), ..EmbeddedConfig::ensemble(2) };
-        let servers = config.servers(SystemTime::now());
+        let servers = config.servers(SystemTime::now(), &config.listen);
         assert_eq!(servers[0].first_session, SessionId(7));
         assert_eq!(servers[1].first_session, SessionId(7 + (1 << 56)));
+    }
+
+    #[test]
+    fn the_members_are_listed_with_the_addresses_that_clients_can_use() {
+        let addresses =
+            ["127.0.0.1:2181", "[::1]:7", "0.0.0.0:9"].map(|text| text.parse().expect("an address"));
+        assert_eq!(
+            members(&addresses),
+            "server.1=127.0.0.1:2888:3888:participant;127.0.0.1:2181\n\
+             server.2=[::1]:2888:3888:participant;[::1]:7\n\
+             server.3=0.0.0.0:2888:3888:participant\n\
+             version=0"
+        );
     }
 
     #[test]

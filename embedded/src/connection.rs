@@ -1,5 +1,7 @@
 //! One client's TCP connection: what has arrived and what is to go out; what it means is left to the engine.
 
+use crate::event::CloseReason;
+use crate::figures::{Asked, Traffic};
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::mem::take;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use zeromaster_zookeeper::Release;
 use zeromaster_zookeeper::protocol::ServerMessage;
 use zeromaster_zookeeper::types::SessionId;
-use zeromaster_zookeeper::wire::{Received, ServerSide, WireError};
+use zeromaster_zookeeper::wire::{Received, ServerSide, WRITTEN_BYTES_MAX, WireError};
 
 /// With so many bytes to go out, nothing more is read: the client must take its answers first.
 const WAITING_BYTES_MAX: usize = 1 << 20;
@@ -46,13 +48,6 @@ pub(crate) enum Progress {
     Gone,
 }
 
-/// How many messages have come and gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
-}
-
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -70,8 +65,16 @@ pub(crate) struct Connection {
     side: ServerSide,
     out: Vec<u8>,
     gone_out: usize,
+    /// When what it has asked was asked.
+    pub(crate) asked: Asked,
+    /// Whether it waits for its turn.
+    pub(crate) is_queued: bool,
+    /// What was last counted as [`held`](Self::held) by it.
+    pub(crate) counted: usize,
     /// Whether there may be something to read. The system says so once; then it must be tried.
     readable: bool,
+    /// Whether there may be a message among what has arrived.
+    has_arrived: bool,
     /// Whether the other side sends nothing more.
     ended: bool,
     /// Whether something was left undone because the client was not to be listened to.
@@ -91,7 +94,11 @@ impl Connection {
             side: ServerSide::new(release),
             out: Vec::new(),
             gone_out: 0,
+            asked: Asked::default(),
+            is_queued: false,
+            counted: 0,
             readable: true,
+            has_arrived: false,
             ended: false,
             stalled: false,
         }
@@ -149,11 +156,26 @@ impl Connection {
         self.out.len() - self.gone_out
     }
 
-    /// The next message among what has arrived.
-    pub(crate) fn next_message(&mut self) -> Result<Option<Received>, WireError> {
-        let message = self.side.next_message();
-        self.traffic.received += u64::from(matches!(message, Ok(Some(_))));
-        message
+    /// How many bytes it holds: what has arrived and was not taken in, and what is to go out.
+    pub(crate) fn held(&self) -> usize {
+        self.side.waiting() + self.out.len()
+    }
+
+    /// Whether there may be more to take in or to read, if it is listened to.
+    pub(crate) fn may_have_more(&self) -> bool {
+        match self.stage {
+            Stage::Silent | Stage::Known => self.readable || self.has_arrived,
+            Stage::Leaving | Stage::Left => self.readable,
+        }
+    }
+
+    /// The next message among what has arrived, and how long it was.
+    pub(crate) fn next_message(&mut self) -> Result<Option<(Received, usize)>, WireError> {
+        let before = self.side.waiting();
+        let message = self.side.next_message()?;
+        self.has_arrived = message.is_some();
+        self.traffic.received += u64::from(message.is_some());
+        Ok(message.map(|message| (message, before - self.side.waiting())))
     }
 
     /// Reads once, into `buffer` first.
@@ -162,7 +184,10 @@ impl Connection {
             Ok(0) => Progress::Gone,
             Ok(count) => {
                 match self.stage {
-                    Stage::Silent | Stage::Known => self.side.receive(&buffer[..count]),
+                    Stage::Silent | Stage::Known => {
+                        self.side.receive(&buffer[..count]);
+                        self.has_arrived = true;
+                    }
                     Stage::Leaving | Stage::Left => {}
                 }
                 Progress::More
@@ -182,21 +207,31 @@ impl Connection {
         }
     }
 
-    /// Puts a message among what is to go out. False when the client has let too much pile up.
-    #[must_use]
-    pub(crate) fn send(&mut self, message: &ServerMessage) -> bool {
-        let takes_answers = self.waiting() < HOARDED_BYTES_MAX;
-        if takes_answers {
-            self.traffic.sent += 1;
-            self.side.send(message, &mut self.out);
+    /// Puts a message among what is to go out.
+    ///
+    /// # Errors
+    /// When it is too long, or the client has let too much pile up. Nothing of it goes out then.
+    pub(crate) fn send(&mut self, message: &ServerMessage) -> Result<(), CloseReason> {
+        if self.waiting() >= HOARDED_BYTES_MAX {
+            return Err(CloseReason::Unread { waiting: self.waiting() });
         }
-        takes_answers
+        let too_long = |_| CloseReason::AnswerTooLong { most: WRITTEN_BYTES_MAX };
+        self.side.send(message, &mut self.out).map_err(too_long)?;
+        self.traffic.sent += 1;
+        Ok(())
     }
 
     /// Puts bytes among what is to go out. There is at most one piece of them for each message that was read.
-    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// When they are too many. Nothing of them goes out then.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), CloseReason> {
+        if bytes.len() > WRITTEN_BYTES_MAX {
+            return Err(CloseReason::AnswerTooLong { most: WRITTEN_BYTES_MAX });
+        }
         self.traffic.sent += 1;
         self.out.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Lets go out what the system takes now. False when the other side has gone.

@@ -2,6 +2,7 @@
 
 use crate::config::{EmbeddedConfig, StartError};
 use crate::engine::{Command, Engine, Observer};
+use crate::event::ServerEvent;
 use mio::Waker;
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use zeromaster_zookeeper::{ServerRecord, SessionId};
+use zeromaster_zookeeper::SessionId;
 
 /// A running ensemble. It ends when it is dropped.
 ///
@@ -61,7 +62,7 @@ impl Embedded {
     /// As `start`.
     pub fn start_with(
         config: EmbeddedConfig,
-        observer: impl FnMut(u32, &ServerRecord) + Send + 'static,
+        observer: impl FnMut(u32, &ServerEvent) + Send + 'static,
     ) -> Result<Embedded, StartError> {
         let observer: Observer = Box::new(observer);
         let (commands, orders) = channel();

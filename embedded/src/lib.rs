@@ -23,10 +23,16 @@
 //! | `engine` | the loop that waits for sockets and time |
 //! | `connection` | one client's connection: what has arrived, what is to go out |
 //! | `ensemble` | the servers, and what they say to each other |
+//! | `event` | what happens that the owner may want to know |
+//! | `queue` | whose turn it is |
+//! | `figures` | what is counted and timed |
 //! | `words` | the answers to four-letter words |
 //!
-//! What clients do cannot use up the memory: a connection is not read while its answers are not taken, one that lets
-//! watches pile up is closed, and so is one that shows no handshake in ten seconds.
+//! Clients do not wait for each other: whoever needs longer than a slice of a turn comes after the rest, and no session
+//! expires as long as something that has arrived for it is not read. What clients do on their connections cannot use up the
+//! memory: a connection is not read while its answers are not taken, nor while it waits for a leader with a thousand others;
+//! one that lets watches pile up or asks for too long an answer is closed, so is one that shows no handshake in ten seconds,
+//! and if all of them together hold too much, the one that holds most.
 
 #![forbid(unsafe_code)]
 
@@ -35,8 +41,12 @@ mod connection;
 mod embedded;
 mod engine;
 mod ensemble;
+mod event;
+mod figures;
+mod queue;
 mod words;
 
 pub use config::{EmbeddedConfig, SERVERS_MAX, StartError};
 pub use embedded::{Embedded, Stopper};
+pub use event::{CloseReason, ServerEvent};
 pub use zeromaster_zookeeper::{Release, ServerRecord, SessionId};

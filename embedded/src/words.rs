@@ -1,12 +1,18 @@
 //! What the four-letter words are answered, in the form in which scripts and exporters expect it from ZooKeeper.
 
-use crate::connection::{Connection, Traffic};
+use crate::connection::Connection;
+use crate::figures::{Figures, Traffic};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_zookeeper::server::Role;
 use zeromaster_zookeeper::wire::FourLetterWord;
-use zeromaster_zookeeper::{Server, ServerConfig};
+use zeromaster_zookeeper::{Server, ServerConfig, SessionId};
+
+/// What a real server traces if it is not told otherwise (`ZooTrace.getTextTraceLevel`). Nothing is traced here.
+const TRACE_MASK: &str = "306";
 
 /// What is said in place of everything else by a server that looks for a leader.
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
@@ -17,8 +23,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) config: &'a ServerConfig,
     pub(crate) address: SocketAddr,
     pub(crate) uptime: Duration,
-    /// Of all connections, those that are closed too.
-    pub(crate) traffic: Traffic,
+    pub(crate) figures: &'a Figures,
     pub(crate) connections: Vec<&'a Connection>,
 }
 
@@ -30,7 +35,7 @@ impl Subject<'_> {
             FourLetterWord::Ruok => "imok".into(),
             FourLetterWord::Isro => if serving { "rw" } else { "null" }.into(),
             FourLetterWord::Envi => self.environment(),
-            FourLetterWord::Gtmk => "0".into(),
+            FourLetterWord::Gtmk => TRACE_MASK.into(),
             FourLetterWord::Conf
             | FourLetterWord::Cons
             | FourLetterWord::Crst
@@ -50,13 +55,15 @@ impl Subject<'_> {
             }
             FourLetterWord::Conf => self.configuration(),
             FourLetterWord::Cons => format!("{}\n", self.clients(true)),
-            // The figures are not started anew: what is counted here is counted from the start.
+            // The engine has done so.
             FourLetterWord::Crst => "Connection stats reset.\n".into(),
             FourLetterWord::Srst => "Server stats reset.\n".into(),
             FourLetterWord::Dirs => "datadir_size: 0\nlogdir_size: 0\n".into(),
             FourLetterWord::Dump => self.sessions(),
-            // Nothing is digested, and watches are told of in figures alone.
-            FourLetterWord::Hash | FourLetterWord::Wchc | FourLetterWord::Wchp => "\n".into(),
+            // As with a server that makes no digests (`zookeeper.digest.enabled=false`).
+            FourLetterWord::Hash => String::new(),
+            FourLetterWord::Wchc => self.watches_by_session(),
+            FourLetterWord::Wchp => self.watches_by_path(),
             FourLetterWord::Mntr => self.figures(),
             FourLetterWord::Srvr => format!("{}{}", self.version_line(), self.summary()),
             FourLetterWord::Stat => {
@@ -85,16 +92,20 @@ impl Subject<'_> {
 
     /// The original has the root under two names, and counts both.
     fn node_count(&self) -> usize {
-        self.server.tree().paths().count() + 1
+        self.server.tree().len() + 1
     }
 
     fn summary(&self) -> String {
-        let Traffic { received, sent } = self.traffic;
+        let Figures { traffic: Traffic { received, sent }, latency, .. } = self.figures;
         format!(
-            "Latency min/avg/max: 0/0.0/0\nReceived: {received}\nSent: {sent}\nConnections: {}\nOutstanding: 0\n\
+            "Latency min/avg/max: {}/{}/{}\nReceived: {received}\nSent: {sent}\nConnections: {}\nOutstanding: {}\n\
              Zxid: {}\nMode: {}\nNode count: {}\n",
+            latency.min(),
+            latency.average(),
+            latency.max(),
             self.connections.len(),
-            self.server.last_zxid(),
+            self.server.outstanding(),
+            self.server.visible_zxid(),
             self.mode(),
             self.node_count(),
         )
@@ -126,6 +137,9 @@ impl Subject<'_> {
         if self.config.servers > 1 {
             lines.add("initLimit", self.config.init_limit);
             lines.add("syncLimit", self.config.sync_limit);
+            lines.add("peerType", 0);
+            lines.text += "membership: \n";
+            lines.text += self.config.members.as_deref().unwrap_or_default();
         }
         lines.text
     }
@@ -146,7 +160,7 @@ impl Subject<'_> {
             writeln!(text, "{session}\t{}ms", timeout.as_millis()).expect("memory can be written");
         }
         text += "ephemeral nodes dump:\n";
-        let owners: std::collections::BTreeSet<_> = tree.ephemeral_owners().collect();
+        let owners: BTreeSet<_> = tree.ephemeral_owners().collect();
         writeln!(text, "Sessions with Ephemerals ({}):", owners.len()).expect("memory can be written");
         for owner in owners {
             writeln!(text, "{owner}:").expect("memory can be written");
@@ -159,7 +173,7 @@ impl Subject<'_> {
 
     fn figures(&self) -> String {
         let tree = self.server.tree();
-        let owners: std::collections::BTreeSet<_> = tree.ephemeral_owners().collect();
+        let owners: BTreeSet<_> = tree.ephemeral_owners().collect();
         let bytes_of = |path: &str| {
             let data = tree.stat(path).map_or(0, |stat| stat.data_length);
             path.len() + usize::try_from(data).unwrap_or(0)
@@ -172,26 +186,67 @@ impl Subject<'_> {
             owners.iter().map(|owner| tree.ephemerals(*owner).count()).sum::<usize>(),
         );
         lines.add("num_alive_connections", self.connections.len());
-        lines.add("avg_latency", "0.0");
-        lines.add("min_latency", 0);
-        lines.add("max_latency", 0);
-        lines.add("outstanding_requests", 0);
+        let Figures { traffic: Traffic { received, sent }, latency, .. } = self.figures;
+        lines.add("avg_latency", latency.average());
+        lines.add("min_latency", latency.min());
+        lines.add("max_latency", latency.max());
+        lines.add("outstanding_requests", self.server.outstanding());
         lines.add("znode_count", self.node_count());
         lines.add("global_sessions", self.server.sessions().count());
         lines.add("local_sessions", 0);
-        lines.add("packets_received", self.traffic.received);
-        lines.add("packets_sent", self.traffic.sent);
+        lines.add("packets_received", received);
+        lines.add("packets_sent", sent);
+        lines.add("watch_count", self.server.watch_count());
         lines.add("approximate_data_size", tree.paths().map(|path| bytes_of(path)).sum::<usize>());
         lines.add("uptime", self.uptime.as_millis());
-        if let (Role::Leading { .. }, 2..) = (self.server.role(), self.config.servers) {
+        if self.config.servers > 1 {
             lines.add("quorum_size", self.config.servers);
+        }
+        if let Some(followers) = self.server.synced_followers() {
+            lines.add("synced_followers", followers);
         }
         lines.text
     }
 
+    /// Of data alone, as `WatchManager` lists them: `DataTree.dumpWatches` leaves out those of children.
     fn watches(&self) -> String {
-        "0 connections watching 0 paths\nTotal watches:0\n".into()
+        let (mut sessions, mut paths, mut watches) = (BTreeSet::new(), BTreeSet::new(), 0);
+        for (path, session) in self.server.data_watches() {
+            sessions.insert(session);
+            paths.insert(path);
+            watches += 1;
+        }
+        let (sessions, paths) = (sessions.len(), paths.len());
+        format!("{sessions} connections watching {paths} paths\nTotal watches:{watches}\n")
     }
+
+    fn watches_by_session(&self) -> String {
+        let mut paths_of = BTreeMap::<SessionId, Vec<&Arc<str>>>::new();
+        for (path, session) in self.server.data_watches() {
+            paths_of.entry(session).or_default().push(path);
+        }
+        listing(paths_of)
+    }
+
+    fn watches_by_path(&self) -> String {
+        let mut sessions_of = BTreeMap::<&Arc<str>, Vec<SessionId>>::new();
+        for (path, session) in self.server.data_watches() {
+            sessions_of.entry(path).or_default().push(session);
+        }
+        listing(sessions_of)
+    }
+}
+
+/// Each key on a line, and what belongs to it on lines below.
+fn listing<K: Display, V: Display>(entries: BTreeMap<K, Vec<V>>) -> String {
+    let mut text = String::new();
+    for (key, values) in entries {
+        writeln!(text, "{key}").expect("memory can be written");
+        for value in values {
+            writeln!(text, "\t{value}").expect("memory can be written");
+        }
+    }
+    text + "\n"
 }
 
 /// Names with their values, one in each line.

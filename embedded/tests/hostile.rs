@@ -15,7 +15,8 @@ fn handshake() -> Vec<u8> {
     let timeout = Duration::from_secs(4);
     let mut bytes = Vec::new();
     ClientSide::new()
-        .send(&ClientMessage::Connect { session: None, timeout, last_zxid_seen: Zxid(0) }, &mut bytes);
+        .send(&ClientMessage::Connect { session: None, timeout, last_zxid_seen: Zxid(0) }, &mut bytes)
+        .expect("a handshake is short");
     bytes
 }
 

@@ -200,7 +200,10 @@ impl Process {
                 ServerOutput::Send { connection, message } => {
                     if let Some(of_client) = self.connections.get_mut(&connection) {
                         let mut bytes = Vec::new();
-                        of_client.side.send(&message, &mut bytes);
+                        of_client
+                            .side
+                            .send(&message, &mut bytes)
+                            .expect("the answers of a simulation are short");
                         // If nobody writes any more, the end of the connection is in the mail.
                         let _ = of_client.out.unbounded_send(bytes);
                         if of_client.side.waiting() > 0 {

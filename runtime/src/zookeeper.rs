@@ -48,7 +48,7 @@ impl Link {
 
     pub(crate) fn send(&mut self, message: &ClientMessage) {
         let mut bytes = Vec::new();
-        self.side.send(message, &mut bytes);
+        self.side.send(message, &mut bytes).expect("what a node asks of ZooKeeper is short");
         // If nobody writes any more, the end of the connection is in the mail.
         let _ = self.out.unbounded_send(bytes);
     }

@@ -5,7 +5,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
-use zeromaster_zookeeper::wire::ClientSide;
+use zeromaster_zookeeper::wire::{ClientSide, WireError};
 use zeromaster_zookeeper::{ClientMessage, ServerMessage};
 
 /// How much is read before time and the owner have their turn.
@@ -77,8 +77,11 @@ impl Connection {
     }
 
     /// Puts a message to what is to go out.
-    pub(crate) fn send(&mut self, message: &ClientMessage) {
-        self.side.send(message, &mut self.out);
+    ///
+    /// # Errors
+    /// If it is too long. Then nothing of it goes out.
+    pub(crate) fn send(&mut self, message: &ClientMessage) -> Result<(), WireError> {
+        self.side.send(message, &mut self.out)
     }
 
     /// Lets out as much as the system takes. What hinders it shows when it is read.

@@ -188,8 +188,12 @@ impl Driver {
     }
 
     fn send(&mut self, connection: ConnectionId, message: &ClientMessage) {
-        if let Some((_, of_server)) = self.connections.get_mut(&connection) {
-            of_server.send(message);
+        if let Some((_, of_server)) = self.connections.get_mut(&connection)
+            && let Err(error) = of_server.send(message)
+        {
+            // A server would close at a request that long.
+            self.give_up(connection, error.to_string());
+            self.inputs.push_back(ClientInput::Closed { connection });
         }
     }
 

@@ -4,10 +4,12 @@ mod address;
 
 use crate::error::ErrorCode;
 use crate::types::Release;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use serde::{Deserialize, Serialize};
 
 /// May read data and list children.
@@ -137,21 +139,29 @@ pub(crate) fn permits(release: Release, acl: &[Acl], permissions: i32, identitie
         || acl.iter().any(|entry| entry.permissions & permissions != 0 && names(entry))
 }
 
+/// How many entries may stand in the place of `auth` in all lists of one transaction. A real server has no such limit, but
+/// its memory: sixty thousand entries fit into a request, and each may stand for thirty thousand identities.
+pub(crate) const AUTH_ENTRIES_MAX: usize = 1 << 14;
+
 /// The list as it is stored: without entries that are there twice, and with the identities of the client in place of
 /// `auth`.
 ///
 /// # Errors
-/// [`ErrorCode::InvalidAcl`] when it is empty, names nobody, or has `auth` and the client has shown no credentials;
+/// [`ErrorCode::InvalidAcl`] when it is empty, names nobody, or has `auth` and the client has shown no credentials, or
+/// more than there is `room` for;
 /// [`ErrorCode::MarshallingError`] when there is something in it to stumble over before that.
 pub(crate) fn checked(
     release: Release,
     acl: Option<&[Acl]>,
     identities: &[Identity],
+    room: &Cell<usize>,
 ) -> Result<Arc<[Acl]>, ErrorCode> {
     let acl = acl.filter(|acl| !acl.is_empty()).ok_or(ErrorCode::InvalidAcl)?;
     let mut stored = Vec::with_capacity(acl.len());
-    for (index, entry) in acl.iter().enumerate() {
-        if acl[..index].contains(entry) {
+    let mut seen = BTreeSet::new();
+    for entry in acl {
+        // Most lists have one entry.
+        if acl.len() > 1 && !seen.insert(entry) {
             continue;
         }
         let Identity { scheme, id } = &entry.identity;
@@ -167,7 +177,10 @@ pub(crate) fn checked(
             stored.extend(
                 shown.map(|identity| Acl { permissions: entry.permissions, identity: identity.clone() }),
             );
-            if stored.len() == before {
+            let added = stored.len() - before;
+            let left = room.get().checked_sub(added).ok_or(ErrorCode::InvalidAcl)?;
+            room.set(left);
+            if added == 0 {
                 return Err(ErrorCode::InvalidAcl);
             }
         } else if Scheme::of(scheme).is_some_and(|scheme| scheme.is_legal(id, release)) {
@@ -216,6 +229,7 @@ fn without_hash(id: &str) -> String {
 mod tests {
     use super::*;
     use Release::V3_9_5;
+    use alloc::format;
 
     fn entry(permissions: i32, scheme: &str, id: &str) -> Acl {
         Acl { permissions, identity: Identity::new(scheme, id) }
@@ -300,12 +314,41 @@ mod tests {
             (&[entry(ALL, "", "")], None),
             (&[entry(ALL, "sasl", "a")], None),
         ] {
-            let stored = checked(V3_9_5, Some(acl), &me);
+            let stored = checked(V3_9_5, Some(acl), &me, &Cell::new(AUTH_ENTRIES_MAX));
             assert_eq!(stored.as_deref().ok(), expected, "{acl:?}");
         }
-        assert_eq!(checked(V3_9_5, None, &me), Err(ErrorCode::InvalidAcl));
+        let room = Cell::new(AUTH_ENTRIES_MAX);
+        assert_eq!(checked(V3_9_5, None, &me, &room), Err(ErrorCode::InvalidAcl));
         let nobody = &me[..1];
-        assert_eq!(checked(V3_9_5, Some(&[entry(ALL, "auth", "")]), nobody), Err(ErrorCode::InvalidAcl));
+        assert_eq!(
+            checked(V3_9_5, Some(&[entry(ALL, "auth", "")]), nobody, &room),
+            Err(ErrorCode::InvalidAcl)
+        );
+    }
+
+    #[test]
+    fn auth_stands_for_as_many_as_there_is_room_for() {
+        let me: Vec<Identity> =
+            (0..1000).map(|number| Identity::new("digest", &format!("{number}:x"))).collect();
+        let room = Cell::new(AUTH_ENTRIES_MAX);
+        let auth = [entry(READ, "auth", "")];
+        for _ in 0..AUTH_ENTRIES_MAX / 1000 {
+            assert_eq!(checked(V3_9_5, Some(&auth), &me, &room).map(|stored| stored.len()), Ok(1000));
+        }
+        assert_eq!(checked(V3_9_5, Some(&auth), &me, &room), Err(ErrorCode::InvalidAcl));
+        let many: Vec<Acl> = (0..60_000).map(|number| entry(number, "auth", "")).collect();
+        assert_eq!(
+            checked(V3_9_5, Some(&many), &me, &Cell::new(AUTH_ENTRIES_MAX)),
+            Err(ErrorCode::InvalidAcl)
+        );
+    }
+
+    /// As many as fit into a frame. Each was compared with all before it.
+    #[test]
+    fn a_list_of_eighty_thousand_entries_is_stored_once_each() {
+        let acl: Vec<Acl> = (0..80_000).map(|number| entry(number, "world", "anyone")).collect();
+        let twice: Vec<Acl> = acl.iter().chain(&acl).cloned().collect();
+        assert_eq!(checked(V3_9_5, Some(&twice), &[], &Cell::new(0)).as_deref(), Ok(&*acl));
     }
 
     #[test]

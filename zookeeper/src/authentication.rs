@@ -2,12 +2,15 @@
 
 use crate::acl::Identity;
 use crate::error::ErrorCode;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use base64ct::{Base64, Encoding};
+use core::hash::{Hash, Hasher};
 use sha1::{Digest, Sha1};
 
 /// What the credentials prove. `origin` is the connection's identity by its address.
@@ -44,19 +47,83 @@ pub fn digest_of(user_and_password: &str) -> String {
     format!("{user}:{hash}")
 }
 
-/// The identities of a connection that has proved more of them.
+/// The identities that a connection has proved. One more costs no more than the one before it: they are put in order only
+/// when somebody asks for the order.
 ///
 /// A real server keeps them in a hash table, and their order there is the order in which it lists them and puts them in
-/// the place of `auth` in an ACL. It depends on nothing but their names, so it is the same here.
-pub(crate) fn known_as(before: &[Identity], added: Vec<Identity>) -> Arc<[Identity]> {
-    let mut identities = before.to_vec();
-    for identity in added {
-        if !identities.contains(&identity) {
-            identities.push(identity);
+/// the place of `auth` in an ACL. It depends on nothing but their names and the order of the proofs, so it is the same
+/// here.
+#[derive(Clone, Debug)]
+pub(crate) struct Identities {
+    /// In ZooKeeper's order; all of them, unless there are more in `shown`.
+    listed: Arc<[Identity]>,
+    /// There since the client has shown credentials, which few do.
+    shown: Option<Box<Shown>>,
+}
+
+#[derive(Clone, Debug)]
+struct Shown {
+    /// In the order of the proofs.
+    all: Vec<Identity>,
+    /// The same.
+    known: BTreeSet<Identity>,
+}
+
+impl Identities {
+    /// Those that need no credentials: the address, or none.
+    pub(crate) fn new(listed: Arc<[Identity]>) -> Self {
+        Identities { listed, shown: None }
+    }
+
+    /// More were proved.
+    pub(crate) fn add(&mut self, added: Vec<Identity>) {
+        let listed = &self.listed;
+        let shown = self.shown.get_or_insert_with(|| {
+            Box::new(Shown { all: listed.to_vec(), known: listed.iter().cloned().collect() })
+        });
+        for identity in added {
+            if shown.known.insert(identity.clone()) {
+                shown.all.push(identity);
+            }
         }
     }
+
+    /// All of them, in any order.
+    pub(crate) fn all(&self) -> &[Identity] {
+        self.shown.as_ref().map_or(&self.listed, |shown| &shown.all)
+    }
+
+    /// All of them, in ZooKeeper's order.
+    pub(crate) fn listed(&mut self) -> &Arc<[Identity]> {
+        if let Some(shown) = &self.shown
+            && shown.all.len() > self.listed.len()
+        {
+            self.listed = in_order(&shown.all);
+        }
+        &self.listed
+    }
+}
+
+/// Whether somebody has asked for the order does not count.
+impl PartialEq for Identities {
+    fn eq(&self, other: &Self) -> bool {
+        self.all() == other.all()
+    }
+}
+
+impl Eq for Identities {}
+
+impl Hash for Identities {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.all().hash(state);
+    }
+}
+
+/// The order of a Java hash table: by place, and those at one place in the order in which they came.
+fn in_order(identities: &[Identity]) -> Arc<[Identity]> {
     let places = places(identities.len());
-    identities.sort_by_key(|identity| {
+    let mut identities = identities.to_vec();
+    identities.sort_by_cached_key(|identity| {
         let hash = hash_of(identity);
         (hash ^ (hash >> 16)) & (places - 1)
     });
@@ -117,11 +184,18 @@ mod tests {
     #[test]
     fn identities_are_kept_once_and_in_the_order_of_a_java_hash_table() {
         let ip = Identity::new("ip", "127.0.0.1");
-        let mut identities: Arc<[Identity]> = Arc::from([ip]);
+        let mut identities = Identities::new(Arc::from([ip]));
         let mut prove = |credentials: &str| {
             let proved = authenticate("digest", credentials.as_bytes(), None, None).unwrap();
-            identities = known_as(&identities, proved);
-            identities.iter().map(Identity::as_user).map(|user| user.id).collect::<Vec<_>>().join(" ")
+            identities.add(proved);
+            assert_eq!(identities.all().len(), identities.clone().listed().len());
+            identities
+                .listed()
+                .iter()
+                .map(Identity::as_user)
+                .map(|user| user.id)
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         for credentials in ["u:p", "v:q", "w:r", "u:p"] {
             prove(credentials);
@@ -131,6 +205,31 @@ mod tests {
         let listed = "nocolon 127.0.0.1 user0 user11 user4 user1 user3 user5 w user19 user10 user16 user7 user12 user9 \
                       user6 user15 user2 user8 user13 user14 user17 user18 u v";
         assert_eq!(many.as_deref(), Some(listed));
+    }
+
+    /// A list that is put in order once is as one that is put in order each time.
+    #[test]
+    fn the_order_does_not_depend_on_when_it_is_asked_for() {
+        let (mut once, mut each_time) = (Identities::new(Arc::from([])), Identities::new(Arc::from([])));
+        for number in 0..300 {
+            let identity = || vec![Identity::new("digest", &format!("user{}:x", number % 200))];
+            once.add(identity());
+            each_time.add(identity());
+            each_time.listed();
+        }
+        assert_eq!(once, each_time);
+        assert_eq!(once.listed(), each_time.listed());
+        assert_eq!(once.listed().len(), 200);
+    }
+
+    /// Each was compared with all before it, and all were copied: 30,000 took minutes.
+    #[test]
+    fn a_hundred_thousand_identities_are_as_cheap_each_as_one() {
+        let mut identities = Identities::new(Arc::from([]));
+        for number in 0..100_000 {
+            identities.add(vec![Identity::new("digest", &format!("user{number}:x"))]);
+        }
+        assert_eq!(identities.listed().len(), 100_000);
     }
 
     #[test]

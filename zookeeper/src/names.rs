@@ -37,6 +37,18 @@ impl Names {
         self.parts
     }
 
+    /// How many names there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.len()).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The names, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> + Clone {
         self.parts.iter().flat_map(|part| part.iter().map(|(_, name)| name))

@@ -325,6 +325,54 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// About how many bytes of memory the operation takes, for those who bound what they keep.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let text = |path: &Option<Arc<str>>| path.as_ref().map_or(0, |path| path.len());
+        let list = |paths: &Vec<Arc<str>>| -> usize {
+            paths.iter().map(|path| path.len() + size_of::<Arc<str>>()).sum()
+        };
+        let of_acl = |acl: &Option<Vec<Acl>>| {
+            let entry =
+                |entry: &Acl| size_of::<Acl>() + entry.identity.scheme.len() + entry.identity.id.len();
+            acl.iter().flatten().map(entry).sum::<usize>()
+        };
+        let of_data = |data: &Data| data.as_ref().map_or(0, |data| data.len());
+        let inside = match self {
+            Operation::Create(create) => {
+                size_of::<Create>() + create.path.len() + of_data(&create.data) + of_acl(&create.acl)
+            }
+            Operation::SetData { path, data, .. } => path.len() + of_data(data),
+            Operation::SetAcl { path, acl, .. } => path.len() + of_acl(acl),
+            Operation::Delete { path, .. }
+            | Operation::DeleteContainer { path }
+            | Operation::Exists { path, .. }
+            | Operation::GetData { path, .. }
+            | Operation::GetAcl { path }
+            | Operation::GetChildren { path, .. }
+            | Operation::GetChildren2 { path, .. }
+            | Operation::Check { path, .. }
+            | Operation::AddWatch { path, .. }
+            | Operation::GetEphemerals { prefix: path }
+            | Operation::GetAllChildrenNumber { path } => path.len(),
+            Operation::Sync { path }
+            | Operation::RemoveWatches { path, .. }
+            | Operation::CheckWatches { path, .. } => text(path),
+            Operation::Multi { operations } | Operation::MultiRead { operations } => {
+                operations.iter().map(Operation::weight).sum::<usize>()
+            }
+            Operation::SetWatches(lists) => {
+                let WatchLists { data, exist, child, persistent, recursive, .. } = &**lists;
+                [data, exist, child, persistent, recursive].into_iter().map(list).sum::<usize>()
+            }
+            Operation::WhoAmI
+            | Operation::Reconfig
+            | Operation::Malformed { .. }
+            | Operation::Unknown { .. } => 0,
+        };
+        size_of::<Operation>() + inside
+    }
+
     /// Whether the operation goes to the leader: it needs the connection that owns the session. Almost all of these take
     /// a zxid; [`Operation::takes_zxid`] says which.
     #[must_use]

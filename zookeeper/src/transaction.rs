@@ -23,6 +23,23 @@ pub struct Transaction {
     pub body: TransactionBody,
 }
 
+impl Transaction {
+    /// About how many bytes of memory it takes, for those who bound what they keep; also those it shares with other logs.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let inside = match &self.body {
+            TransactionBody::Write(write) => {
+                write.operation.weight() + write.identities.len() * size_of::<Identity>()
+            }
+            TransactionBody::OpenSession { .. }
+            | TransactionBody::CloseSession { .. }
+            | TransactionBody::EmptyMulti
+            | TransactionBody::Refused(_) => 0,
+        };
+        size_of::<Transaction>() + inside
+    }
+}
+
 /// Each log has a copy of its own, and most messages between servers carry one.
 const _: () = assert!(size_of::<Transaction>() <= 48);
 

@@ -11,7 +11,7 @@ use crate::operation::{Operation, Reply, WatchLists};
 use crate::path::ROOT;
 use crate::tree::Tree;
 use crate::types::{ConnectionId, EventKind, Release, WatchEvent, Zxid};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use table::{Modes, Table};
 
@@ -287,6 +287,30 @@ impl Watches {
     pub(crate) fn remove_connection(&mut self, connection: ConnectionId) {
         self.data.remove_connection(connection);
         self.child.remove_connection(connection);
+    }
+
+    /// The watches for the existence and the data of nodes, sorted by path.
+    pub(crate) fn of_data(&self) -> impl Iterator<Item = (&Arc<str>, ConnectionId)> {
+        self.data.iter()
+    }
+
+    /// How many watches there are, of both tables: one for each connection and path.
+    pub(crate) fn len(&self) -> usize {
+        self.data.len() + self.child.len()
+    }
+
+    /// About how many bytes of memory they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.bytes() + self.child.bytes()
+    }
+
+    /// The connection whose watches take most memory, and how much.
+    pub(crate) fn heaviest(&self) -> Option<(ConnectionId, usize)> {
+        let mut bytes_of = BTreeMap::<_, usize>::new();
+        for (connection, bytes) in self.data.bytes_by_connection().chain(self.child.bytes_by_connection()) {
+            *bytes_of.entry(connection).or_default() += bytes;
+        }
+        bytes_of.into_iter().max_by_key(|(_, bytes)| *bytes)
     }
 
     /// The connections that have a watch; some twice.

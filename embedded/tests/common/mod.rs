@@ -79,7 +79,7 @@ impl Client {
 
     pub fn send(&mut self, message: &ClientMessage) {
         let mut bytes = Vec::new();
-        self.side.send(message, &mut bytes);
+        self.side.send(message, &mut bytes).expect("it is short enough");
         // If the other side has gone, reading will tell.
         self.stream.write_all(&bytes).ok();
     }

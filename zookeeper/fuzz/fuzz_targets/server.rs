@@ -56,7 +56,8 @@ impl World {
         let timeout = Duration::from_secs(10);
         let connect = ClientMessage::Connect { session: None, timeout, last_zxid_seen: Zxid(0) };
         let mut bytes = Vec::new();
-        zeromaster_zookeeper::wire::ClientSide::new().send(&connect, &mut bytes);
+        let mut client = zeromaster_zookeeper::wire::ClientSide::new();
+        client.send(&connect, &mut bytes).expect("a handshake is short");
         self.receive(at, &bytes);
     }
 
@@ -87,7 +88,8 @@ impl World {
             match output {
                 ServerOutput::Send { connection: ConnectionId(at), message } => {
                     let side = self.sides[at as usize].as_mut();
-                    side.expect("a server sends only where it is listened to").send(&message, &mut sent);
+                    let side = side.expect("a server sends only where it is listened to");
+                    side.send(&message, &mut sent).expect("no input is long enough for too long an answer");
                     assert!(!matches!(message, ServerMessage::Expired) || sent.len() >= 40);
                 }
                 ServerOutput::Close { connection: ConnectionId(at) } => self.sides[at as usize] = None,

@@ -9,6 +9,7 @@ use crate::types::{Release, SessionId, Stat};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
+use core::cell::Cell;
 
 /// The leader's own requests are of no session.
 const LEADER: SessionId = SessionId(0);
@@ -70,6 +71,8 @@ pub(super) struct Preparation<'a> {
     extended_types: bool,
     session: SessionId,
     identities: &'a [Identity],
+    /// How many entries may still stand in the place of `auth`.
+    auth_room: Cell<usize>,
     /// `None` is a node that will have been deleted.
     changed: BTreeMap<Arc<str>, Option<Record>>,
 }
@@ -82,7 +85,16 @@ impl<'a> Preparation<'a> {
         session: SessionId,
         identities: &'a [Identity],
     ) -> Self {
-        Preparation { tree, release, extended_types, session, identities, changed: BTreeMap::new() }
+        let auth_room = Cell::new(acl::AUTH_ENTRIES_MAX);
+        Preparation {
+            tree,
+            release,
+            extended_types,
+            session,
+            identities,
+            auth_room,
+            changed: BTreeMap::new(),
+        }
     }
 
     /// Checks one write.
@@ -130,7 +142,7 @@ impl<'a> Preparation<'a> {
         let kind = self.kind_of(create)?;
         let parent = parent_of(&create.path).filter(|_| !create.path.contains('\0'));
         let parent = parent.ok_or(ErrorCode::BadArguments)?;
-        let acl = acl::checked(self.release, create.acl.as_deref(), self.identities)?;
+        let acl = acl::checked(self.release, create.acl.as_deref(), self.identities, &self.auth_room)?;
         let parent = self.record(parent)?;
         self.demand(&parent, acl::CREATE)?;
         let path = match create.mode.is_sequential() {
@@ -232,7 +244,7 @@ impl<'a> Preparation<'a> {
         if !is_legal(path) {
             return Err(ErrorCode::BadArguments);
         }
-        let acl = acl::checked(self.release, acl, self.identities)?;
+        let acl = acl::checked(self.release, acl, self.identities, &self.auth_room)?;
         let record = self.record(path)?;
         self.demand(&record, acl::ADMIN)?;
         let version = next_version(record.aversion, version)?;

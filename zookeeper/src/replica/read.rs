@@ -9,6 +9,7 @@ use crate::operation::{Operation, Reply};
 use crate::order::{arrange, mixed};
 use crate::tree::Znode;
 use crate::types::{Release, SessionId};
+use crate::wire::WRITTEN_BYTES_MAX;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -109,6 +110,9 @@ impl Replica {
 
     /// Writes alone are understood, and stumbled over at the first; among reads one spoils the whole. A read without a
     /// path is stumbled over in its turn.
+    ///
+    /// The results end where they have become too long to be sent: the memory for all of them could be any amount, and
+    /// the connection is closed instead of an answer.
     fn multi_read(
         &self,
         operations: &[Operation],
@@ -131,11 +135,17 @@ impl Replica {
             };
         }
         let mut results = Vec::with_capacity(operations.len());
+        let mut bytes = 0;
         for part in operations {
             if let Operation::Malformed { .. } = part {
                 return Ok(Reply::BrokenMulti { results });
             }
-            results.push(self.read(part, session, identities, choices));
+            let result = self.read(part, session, identities, choices);
+            bytes += result.as_ref().map_or(0, least_bytes);
+            results.push(result);
+            if bytes > WRITTEN_BYTES_MAX {
+                break;
+            }
         }
         Ok(Reply::Multi { results })
     }
@@ -147,6 +157,16 @@ impl Replica {
         let mut paths: Vec<_> = self.tree.ephemerals(session).filter(wanted).cloned().collect();
         arrange(choices, &mut paths);
         Reply::Ephemerals { paths }
+    }
+}
+
+/// How many bytes one of the results of a `multiRead` has on the wire at least.
+fn least_bytes(reply: &Reply) -> usize {
+    match reply {
+        Reply::Data { data, .. } => data.as_ref().map_or(0, |data| data.len()),
+        // Each name has a length before it, and is not empty.
+        Reply::Children { children } => children.len() * 5,
+        _ => 0,
     }
 }
 

@@ -4,10 +4,12 @@
 use super::buckets::Buckets;
 use super::expiry::{Expires, Expiry, ExpiryQueue};
 use crate::acl::Identity;
+use crate::authentication::Identities;
 use crate::protocol::ClientMessage;
 use crate::types::{ConnectionId, SessionId};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// How long a connection may be silent before it has a session, and the width of the buckets in which silent connections
@@ -69,7 +71,7 @@ impl Stage {
 pub(super) struct Connection {
     pub(super) stage: Stage,
     /// As whom the client may act.
-    pub(super) identities: Arc<[Identity]>,
+    pub(super) identities: Identities,
     /// Where it comes from, as an identity.
     pub(super) origin: Option<Arc<Identity>>,
     /// The timeout that its handshake has negotiated.
@@ -110,7 +112,8 @@ impl Connections {
             return;
         }
         let origin = address.map(|address| Identity { scheme: "ip".into(), id: (*address).into() });
-        let identities = origin.as_ref().map_or_else(|| self.nobody.clone(), |ip| Arc::from([ip.clone()]));
+        let known = origin.as_ref().map_or_else(|| self.nobody.clone(), |ip| Arc::from([ip.clone()]));
+        let identities = Identities::new(known);
         let timeout = SESSIONLESS_TIMEOUT;
         let silence = self.silence.enter(id, BUCKETS.end_after(now, timeout));
         let (stage, origin) = (Stage::Fresh, origin.map(Arc::new));
@@ -166,15 +169,21 @@ impl Connections {
         }
     }
 
-    pub(super) fn set_identities(&mut self, id: ConnectionId, identities: Arc<[Identity]>) {
+    /// The client has proved more identities.
+    pub(super) fn add_identities(&mut self, id: ConnectionId, added: Vec<Identity>) {
         if let Some(connection) = self.of.get_mut(&id) {
-            connection.identities = identities;
+            connection.identities.add(added);
         }
     }
 
-    /// As whom the client may act. Nobody when it is gone.
-    pub(super) fn identities(&self, id: ConnectionId) -> &Arc<[Identity]> {
-        self.of.get(&id).map_or(&self.nobody, |connection| &connection.identities)
+    /// As whom the client may act, in any order. Nobody when it is gone.
+    pub(super) fn identities(&self, id: ConnectionId) -> &[Identity] {
+        self.of.get(&id).map_or(&self.nobody, |connection| connection.identities.all())
+    }
+
+    /// As whom the client may act, in the order in which ZooKeeper lists them. Nobody when it is gone.
+    pub(super) fn listed_identities(&mut self, id: ConnectionId) -> Arc<[Identity]> {
+        self.of.get_mut(&id).map_or(&self.nobody, |connection| connection.identities.listed()).clone()
     }
 
     /// The connection that has named the session last, if it is open.

@@ -11,6 +11,9 @@ use alloc::collections::VecDeque;
 /// `commitLogCount`.
 const APPLIED_KEPT: usize = 500;
 
+/// How many bytes of them it keeps. ZooKeeper keeps five hundred of any length, which can be half a gigabyte.
+const APPLIED_BYTES_MAX: usize = 64 << 20;
+
 /// How many entries from the end of the log are looked at one by one before the whole log is searched.
 const NEAR_THE_END: usize = 4;
 
@@ -53,6 +56,8 @@ pub(super) struct Log {
     entries: VecDeque<Transaction>,
     /// How many of the entries are applied.
     applied: usize,
+    /// The memory that these take.
+    applied_bytes: usize,
 }
 
 impl Log {
@@ -79,11 +84,14 @@ impl Log {
     /// The first entry that is not applied was applied.
     pub(super) fn applied_one(&mut self) {
         assert!(self.applied < self.entries.len(), "what is applied was logged");
+        self.applied_bytes += self.entries[self.applied].weight();
         self.applied += 1;
-        if self.applied > APPLIED_KEPT {
+        // Of long ones the last is kept.
+        while self.applied > APPLIED_KEPT || (self.applied > 1 && self.applied_bytes > APPLIED_BYTES_MAX) {
             let forgotten = self.entries.pop_front().expect("there are more than are kept");
             self.base = forgotten.zxid;
             self.applied -= 1;
+            self.applied_bytes -= forgotten.weight();
         }
     }
 
@@ -124,6 +132,9 @@ impl Log {
     pub(super) fn check_invariants(&self) {
         assert!(self.applied <= self.entries.len(), "more is applied than logged");
         assert!(self.applied <= APPLIED_KEPT, "more is kept than needed");
+        let bytes: usize = self.entries.iter().take(self.applied).map(Transaction::weight).sum();
+        assert_eq!(bytes, self.applied_bytes, "the memory of what is kept is miscounted");
+        assert!(self.applied <= 1 || bytes <= APPLIED_BYTES_MAX, "more memory is kept than needed");
         let zxids = core::iter::once(self.base).chain(self.entries.iter().map(|entry| entry.zxid));
         assert!(zxids.is_sorted_by(|one, next| one < next), "the log is out of order");
     }
@@ -143,7 +154,9 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::Operation;
     use crate::transaction::TransactionBody;
+    use alloc::sync::Arc;
     use alloc::vec::Vec;
     use core::time::Duration;
 
@@ -198,6 +211,24 @@ mod tests {
         assert!(log.applied_behind(Zxid(199)).is_none());
         assert_eq!(log.applied_behind(Zxid(690)).map(Iterator::count), Some(10));
         assert_eq!(log.applied_behind(Zxid(750)).map(Iterator::count), Some(0));
+    }
+
+    /// Five hundred writes of a megabyte were half a gigabyte.
+    #[test]
+    fn of_long_transactions_as_many_are_kept_as_there_is_memory_for() {
+        let mut log = Log::default();
+        for zxid in 1..=200 {
+            let data = Some(Arc::from(alloc::vec![0; 1 << 20]));
+            let operation = Operation::SetData { path: "/a".into(), data, version: -1 };
+            let body = TransactionBody::write(operation, Arc::from([]));
+            assert!(log.append(Transaction { body, ..transaction(zxid) }));
+            log.applied_one();
+            log.check_invariants();
+        }
+        let kept = log.behind(Zxid(0)).count();
+        assert_eq!(kept, (APPLIED_BYTES_MAX >> 20) - 1, "each is a little longer than its data");
+        assert_eq!(log.last_applied(), Zxid(200));
+        assert!(log.applied_behind(Zxid(100)).is_none(), "a follower that lags so far gets a snapshot");
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Member {
         self.progress == Progress::InStep && self.logged >= zxid
     }
 
+    /// Whether it has all that its leader had when it came.
+    pub(super) fn is_in_step(&self) -> bool {
+        self.progress == Progress::InStep
+    }
+
     /// Whether it is told of what happens from now on.
     pub(super) fn listens(&self) -> bool {
         match self.progress {

@@ -103,7 +103,7 @@ impl Server {
         let known = self.connections.remove(connection);
         if known {
             self.watches.remove_connection(connection);
-            session.into_iter().for_each(|session| self.forget_queue(session));
+            session.into_iter().for_each(|session| self.pending.forget(session));
         }
         known
     }

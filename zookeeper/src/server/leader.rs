@@ -200,8 +200,7 @@ impl Server {
             Origin::Client(answer) => {
                 self.numbers += 1;
                 let number = self.numbers;
-                let queue = self.pending.entry(session).or_default();
-                queue.push_back(Waiting::Committed { number, answer });
+                self.pending.push(session, Waiting::Committed { number, answer });
                 (None, Some(number))
             }
             Origin::Follower { server, link, number } => (Some((server, link, number)), None),

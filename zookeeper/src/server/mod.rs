@@ -5,7 +5,7 @@
 //! | `interface` | inputs, outputs, configuration |
 //! | `peer` | what servers say to each other |
 //! | `turn` | one call of `handle` |
-//! | `connections`, `handshake`, `requests`, `reads` | clients: who is connected, how a session begins, what waits for what |
+//! | `connections`, `handshake`, `requests`, `pending`, `reads` | clients: who is connected, how a session begins, what waits for what |
 //! | `apply` | what a transaction does |
 //! | `disk` | what outlives the process: state, log, promises |
 //! | `election` | who is to lead |
@@ -28,6 +28,7 @@ mod handshake;
 mod interface;
 mod leader;
 pub mod peer;
+mod pending;
 mod reads;
 mod requests;
 mod touched;
@@ -39,7 +40,6 @@ use crate::transaction::Transaction;
 use crate::tree::Tree;
 use crate::types::{ConnectionId, SessionId, Zxid};
 use crate::watches::Watches;
-use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use connections::Connections;
@@ -51,7 +51,7 @@ use follower::Follower;
 pub use interface::{Role, ServerConfig, ServerInput, ServerOutput, ServerRecord};
 use leader::Leader;
 use peer::{LinkId, PeerMessage, Vote};
-use requests::Waiting;
+use pending::Pending;
 use tracker::Owner;
 use turn::Turn;
 
@@ -67,9 +67,7 @@ pub struct Server {
     ballot: (u64, Vote),
     connections: Connections,
     watches: Watches,
-    /// What the requests of a session wait for. What is first waits for the leader. A queue is empty only while the session
-    /// has a connection here, for the next request.
-    pending: BTreeMap<SessionId, VecDeque<Waiting>>,
+    pending: Pending,
     /// How many requests of this server were proposed, or passed on to a leader.
     numbers: u64,
 }
@@ -120,7 +118,7 @@ impl Server {
             ballot: (0, itself),
             connections: Connections::new(),
             watches,
-            pending: BTreeMap::new(),
+            pending: Pending::default(),
             numbers: 0,
         }
     }
@@ -186,6 +184,56 @@ impl Server {
     /// The open connections, each with the session that it has or has asked for.
     pub fn connections(&self) -> impl Iterator<Item = (ConnectionId, Option<SessionId>)> {
         self.connections.iter().map(|(id, connection)| (id, connection.stage.session()))
+    }
+
+    /// How many requests of its clients wait: for the leader, or behind one that does. A front end should not read on from
+    /// a client whose requests wait when there are many; ZooKeeper stops at a thousand (`globalOutstandingLimit`).
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether a request of that connection waits.
+    #[must_use]
+    pub fn is_outstanding(&self, connection: ConnectionId) -> bool {
+        let session = self.connections.get(connection).and_then(|connection| connection.stage.session());
+        session.is_some_and(|session| self.pending.has(session))
+    }
+
+    /// The watches for the existence and the data of nodes, sorted by path: each with the session of its connection. It is
+    /// these that ZooKeeper lists (`wchs`, `wchc`, `wchp`).
+    pub fn data_watches(&self) -> impl Iterator<Item = (&Arc<str>, SessionId)> {
+        let session = |connection| self.connections.get(connection)?.stage.session();
+        self.watches.of_data().filter_map(move |(path, connection)| Some((path, session(connection)?)))
+    }
+
+    /// How many watches there are, for data and for children: one for each connection and path of either kind.
+    #[must_use]
+    pub fn watch_count(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// About how many bytes of memory the watches take. A client can ask for any number of them.
+    #[must_use]
+    pub fn watch_bytes(&self) -> usize {
+        self.watches.bytes()
+    }
+
+    /// The connection whose watches take most memory, and how much that is. Its cost grows with the watches.
+    #[must_use]
+    pub fn heaviest_watcher(&self) -> Option<(ConnectionId, usize)> {
+        self.watches.heaviest()
+    }
+
+    /// How many followers are in step, and are told of every proposal. `None` unless the server leads an ensemble.
+    #[must_use]
+    pub fn synced_followers(&self) -> Option<usize> {
+        match &self.part {
+            Part::Leading(leader) if !self.config.is_alone() => {
+                Some(leader.members.values().filter(|member| member.is_in_step()).count())
+            }
+            Part::Looking(_) | Part::Following(_) | Part::Leading(_) => None,
+        }
     }
 
     /// When the server wants its next `Wakeup`. `None` while it is stopped.
@@ -359,11 +407,7 @@ impl Server {
             "who does not serve has a client"
         );
         assert!(serves || self.pending.is_empty(), "who does not serve has something to do");
-        for (session, queue) in &self.pending {
-            assert!(!matches!(queue.front(), Some(Waiting::Local { .. })), "something waits for nothing");
-            let expected = self.connections.of_session(*session).is_some();
-            assert!(expected || !queue.is_empty(), "a queue is kept for nothing");
-        }
+        self.pending.check_invariants(|session| self.connections.of_session(session).is_some());
         for connection in self.watches.connections() {
             assert!(self.connections.get(connection).is_some(), "a watch has outlived its connection");
         }
@@ -382,7 +426,8 @@ impl Server {
 
     /// The newest transaction that clients hear of. A new leader counts the beginning of its epoch as one: who has heard
     /// of it is turned away by the followers until there is a transaction in that epoch.
-    fn visible_zxid(&self) -> Zxid {
+    #[must_use]
+    pub fn visible_zxid(&self) -> Zxid {
         let applied = self.last_zxid();
         match &self.part {
             Part::Leading(_) if !self.config.is_alone() => {

@@ -78,6 +78,38 @@ pub enum Ask {
     },
 }
 
+impl PeerMessage {
+    /// About how many bytes of memory the message takes, for those who bound what they keep. A snapshot shares its own with
+    /// the server that it is of.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let inside = match self {
+            PeerMessage::Entries { transactions } => transactions.iter().map(Transaction::weight).sum(),
+            PeerMessage::Propose { transaction, .. } => transaction.weight(),
+            PeerMessage::Ask { ask: Ask::Write { operation, identities }, .. } => {
+                operation.weight() + identities.len() * size_of::<Identity>()
+            }
+            PeerMessage::Pong { touched } => touched.len() * size_of::<(SessionId, Duration)>(),
+            PeerMessage::Ask { ask: Ask::OpenSession { .. } | Ask::CloseSession, .. }
+            | PeerMessage::FollowerInfo { .. }
+            | PeerMessage::NewEpoch { .. }
+            | PeerMessage::EpochAccepted { .. }
+            | PeerMessage::Snapshot(_)
+            | PeerMessage::Truncate { .. }
+            | PeerMessage::NewLeader { .. }
+            | PeerMessage::UpToDate { .. }
+            | PeerMessage::Acknowledge { .. }
+            | PeerMessage::Commit { .. }
+            | PeerMessage::Ping
+            | PeerMessage::Sync { .. }
+            | PeerMessage::Synced { .. }
+            | PeerMessage::Revalidate { .. }
+            | PeerMessage::Revalidated { .. } => 0,
+        };
+        size_of::<PeerMessage>() + inside
+    }
+}
+
 /// What follower and leader say to each other.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum PeerMessage {

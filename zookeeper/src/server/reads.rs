@@ -39,6 +39,11 @@ impl Server {
                 self.watches.remove(path.as_deref(), *kind, connection)
             }
             Operation::CheckWatches { path, kind } => self.watches.check(path.as_deref(), *kind, connection),
+            // The only read that shows their order.
+            Operation::WhoAmI => {
+                let identities = self.connections.listed_identities(connection);
+                self.disk.replica.read(operation, session, &identities, self.config.choices)
+            }
             Operation::Create(_)
             | Operation::Delete { .. }
             | Operation::DeleteContainer { .. }
@@ -54,7 +59,6 @@ impl Server {
             | Operation::MultiRead { .. }
             | Operation::GetEphemerals { .. }
             | Operation::GetAllChildrenNumber { .. }
-            | Operation::WhoAmI
             | Operation::Reconfig
             | Operation::Malformed { .. }
             | Operation::Unknown { .. } => {

@@ -9,12 +9,11 @@ use super::leader::Origin;
 use super::peer::{Ask, PeerMessage};
 use super::turn::Turn;
 use super::{Part, Server};
-use crate::authentication::{authenticate, known_as};
+use crate::authentication::authenticate;
 use crate::error::ErrorCode;
 use crate::operation::{Operation, Reply};
 use crate::protocol::{ClientMessage, ServerMessage};
 use crate::types::{ConnectionId, SessionId, Zxid};
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec;
 use core::time::Duration;
@@ -138,11 +137,10 @@ impl Server {
         let Some(known) = self.connections.get(connection) else { return };
         let super_digest = self.config.super_digest.as_deref();
         let added = authenticate(scheme, credentials, super_digest, known.origin.as_deref());
-        let known_now = added.map(|added| known_as(&known.identities, added));
-        let result = known_now.as_ref().map(|_| Reply::Authenticated).map_err(|code| *code);
+        let result = added.as_ref().map(|_| Reply::Authenticated).map_err(|code| *code);
         turn.send(connection, ServerMessage::Reply { xid, zxid: Zxid(0), result });
-        match known_now {
-            Ok(identities) => self.connections.set_identities(connection, identities),
+        match added {
+            Ok(added) => self.connections.add_identities(connection, added),
             Err(_) => self.close(turn, connection),
         }
     }
@@ -174,7 +172,7 @@ impl Server {
             return self.close(turn, connection);
         }
         if operation.takes_zxid(release) {
-            let identities = self.connections.identities(connection).clone();
+            let identities = self.connections.listed_identities(connection);
             let answer = Answer::Reply { connection, xid, manner: manner_of(&operation) };
             self.submit(turn, session, Ask::Write { operation, identities }, answer);
         } else if let (Operation::Sync { path }, Part::Following(_)) = (&operation, &self.part) {
@@ -207,7 +205,7 @@ impl Server {
                 self.numbers += 1;
                 let number = self.numbers;
                 turn.send_peer(follower.leader, follower.link, PeerMessage::Ask { number, session, ask });
-                self.wait(session, Waiting::Committed { number, answer });
+                self.pending.push(session, Waiting::Committed { number, answer });
             }
             Part::Looking(_) => {}
         }
@@ -226,7 +224,7 @@ impl Server {
         self.numbers += 1;
         let number = self.numbers;
         turn.send_peer(follower.leader, follower.link, PeerMessage::Sync { number, session });
-        self.wait(session, Waiting::Synced { number, connection, xid, path });
+        self.pending.push(session, Waiting::Synced { number, connection, xid, path });
     }
 
     /// Does what a server does by itself, behind whatever its session waits for. Only the leader knows whether the
@@ -237,9 +235,10 @@ impl Server {
             Part::Leading(leader) => leader.tracker.check(session, here).map_or(Local::Moved, |()| local),
             Part::Following(_) | Part::Looking(_) => local,
         };
-        match self.pending.get_mut(&session) {
-            Some(queue) if !queue.is_empty() => queue.push_back(Waiting::Local { connection, local }),
-            Some(_) | None => self.perform(turn, connection, session, local),
+        if self.pending.has(session) {
+            self.pending.push(session, Waiting::Local { connection, local });
+        } else {
+            self.perform(turn, connection, session, local);
         }
     }
 
@@ -252,62 +251,34 @@ impl Server {
         }
     }
 
-    pub(super) fn wait(&mut self, session: SessionId, waiting: Waiting) {
-        self.pending.entry(session).or_default().push_back(waiting);
-    }
-
     /// The transaction of request `number` has come: who is to be told of it.
     pub(super) fn take_answer(&mut self, session: SessionId, number: u64) -> Option<Answer> {
-        let queue = self.pending.get_mut(&session)?;
-        match queue.pop_front()? {
-            Waiting::Committed { number: first, answer } if first == number => Some(answer),
-            first @ (Waiting::Committed { .. } | Waiting::Synced { .. } | Waiting::Local { .. }) => {
-                queue.push_front(first);
-                None
-            }
+        let is_it = |first: &Waiting| matches!(first, Waiting::Committed { number: of, .. } if *of == number);
+        match self.pending.pop_if(session, is_it)? {
+            Waiting::Committed { answer, .. } => Some(answer),
+            Waiting::Synced { .. } | Waiting::Local { .. } => None,
         }
     }
 
     /// The leader has answered `Sync` number `number`.
     pub(super) fn synced(&mut self, turn: &mut Turn, session: SessionId, number: u64) {
-        let Some(queue) = self.pending.get_mut(&session) else { return };
-        match queue.pop_front() {
-            Some(Waiting::Synced { number: first, connection, xid, path }) if first == number => {
-                self.reply(turn, connection, xid, Ok(Reply::Synced { path }));
-                self.go_on(turn, session);
-            }
-            Some(first @ (Waiting::Committed { .. } | Waiting::Synced { .. } | Waiting::Local { .. })) => {
-                queue.push_front(first)
-            }
-            None => {}
+        let is_it = |first: &Waiting| matches!(first, Waiting::Synced { number: of, .. } if *of == number);
+        if let Some(Waiting::Synced { connection, xid, path, .. }) = self.pending.pop_if(session, is_it) {
+            self.reply(turn, connection, xid, Ok(Reply::Synced { path }));
+            self.go_on(turn, session);
         }
     }
 
     /// Does what has waited, up to the next one that has to wait.
     pub(super) fn go_on(&mut self, turn: &mut Turn, session: SessionId) {
-        while let Some(queue) = self.pending.get_mut(&session) {
-            match queue.pop_front() {
-                Some(Waiting::Local { connection, local }) => {
-                    if self.connections.get(connection).is_some() {
-                        self.perform(turn, connection, session, local);
-                    }
-                }
-                Some(first @ (Waiting::Committed { .. } | Waiting::Synced { .. })) => {
-                    queue.push_front(first);
-                    return;
-                }
-                None => break,
+        let is_local = |first: &Waiting| matches!(first, Waiting::Local { .. });
+        while let Some(Waiting::Local { connection, local }) = self.pending.pop_if(session, is_local) {
+            if self.connections.get(connection).is_some() {
+                self.perform(turn, connection, session, local);
             }
         }
         if self.connections.of_session(session).is_none() {
-            self.forget_queue(session);
-        }
-    }
-
-    /// Forgets a session's queue, unless something waits in it.
-    pub(super) fn forget_queue(&mut self, session: SessionId) {
-        if self.pending.get(&session).is_some_and(VecDeque::is_empty) {
-            self.pending.remove(&session);
+            self.pending.forget(session);
         }
     }
 

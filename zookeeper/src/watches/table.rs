@@ -29,6 +29,14 @@ impl Modes {
     }
 }
 
+/// About how many bytes of memory a watch takes besides its path.
+const WATCH_BYTES: usize = 200;
+
+/// About how many bytes of memory the watch of one connection on a path takes.
+fn weight(path: &str) -> usize {
+    WATCH_BYTES + path.len()
+}
+
 /// The same watches, found from both sides. No entry is empty.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Table {
@@ -36,6 +44,8 @@ pub(super) struct Table {
     by_connection: BTreeMap<ConnectionId, BTreeSet<Arc<str>>>,
     /// How many of them are recursive: while there are none, nobody has to look at the parents of a path.
     recursive: usize,
+    /// About how much memory they take.
+    bytes: usize,
 }
 
 impl Table {
@@ -61,7 +71,9 @@ impl Table {
         self.recursive -= usize::from(before.intersects(Modes::RECURSIVE));
         if after != Modes::NONE {
             self.by_path.entry(path.clone()).or_default().insert(connection, after);
-            self.by_connection.entry(connection).or_default().insert(path.clone());
+            if self.by_connection.entry(connection).or_default().insert(path.clone()) {
+                self.bytes += weight(path);
+            }
         } else if before != Modes::NONE {
             remove_from(&mut self.by_path, path, |connections| {
                 connections.remove(&connection);
@@ -72,6 +84,7 @@ impl Table {
     }
 
     fn unlist(&mut self, path: &str, connection: ConnectionId) {
+        self.bytes -= weight(path);
         remove_from(&mut self.by_connection, &connection, |paths| {
             paths.remove(path);
             paths.is_empty()
@@ -142,12 +155,34 @@ impl Table {
 
     pub(super) fn remove_connection(&mut self, connection: ConnectionId) {
         for path in self.by_connection.remove(&connection).unwrap_or_default() {
+            self.bytes -= weight(&path);
             remove_from(&mut self.by_path, &*path, |connections| {
                 let modes = connections.remove(&connection).expect("a watch is found from both sides");
                 self.recursive -= usize::from(modes.intersects(Modes::RECURSIVE));
                 connections.is_empty()
             });
         }
+    }
+
+    /// Who watches what, sorted by path.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, ConnectionId)> {
+        self.by_path.iter().flat_map(|(path, connections)| connections.keys().map(move |id| (path, *id)))
+    }
+
+    /// How many watches there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_connection.values().map(BTreeSet::len).sum()
+    }
+
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// About how much memory those of each connection take.
+    pub(super) fn bytes_by_connection(&self) -> impl Iterator<Item = (ConnectionId, usize)> {
+        let bytes = |paths: &BTreeSet<Arc<str>>| paths.iter().map(|path| weight(path)).sum();
+        self.by_connection.iter().map(move |(connection, paths)| (*connection, bytes(paths)))
     }
 
     pub(super) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
@@ -170,6 +205,8 @@ impl Table {
         let by_connection = self.by_connection.values().map(BTreeSet::len).sum::<usize>();
         assert_eq!(watches, by_connection, "the two directions of a watch table differ");
         assert_eq!(recursive, self.recursive, "recursive watches are miscounted");
+        let bytes: usize = self.bytes_by_connection().map(|(_, bytes)| bytes).sum();
+        assert_eq!(bytes, self.bytes, "the memory of watches is miscounted");
     }
 }
 

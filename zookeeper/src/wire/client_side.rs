@@ -76,32 +76,39 @@ impl ClientSide {
     }
 
     /// Appends a message to `bytes`.
-    pub fn send(&mut self, message: &ClientMessage, bytes: &mut Vec<u8>) {
-        frame(bytes, |bytes| {
-            let writer = &mut Writer::new(bytes, Hand::Client);
-            match message {
-                ClientMessage::Connect { session, timeout, last_zxid_seen } => {
-                    handshake::write_request(writer, *session, *timeout, *last_zxid_seen);
-                }
-                ClientMessage::Ping => write_header(writer, PING_XID, opcode::PING),
-                ClientMessage::Authenticate { xid, scheme, credentials } => {
-                    self.authentications.push_back(*xid);
-                    write_header(writer, *xid, opcode::AUTH);
-                    writer.int(0);
-                    writer.string(scheme);
-                    writer.buffer(Some(credentials));
-                }
-                ClientMessage::Request { xid, operation } => {
-                    self.due.push_back(Due { xid: *xid, form: DueForm::Reply(Form::of(operation)) });
-                    write_header(writer, *xid, request::number(operation));
-                    request::write(writer, operation);
-                }
-                ClientMessage::CloseSession { xid } => {
-                    self.due.push_back(Due { xid: *xid, form: DueForm::SessionClosed });
-                    write_header(writer, *xid, opcode::CLOSE_SESSION);
-                }
+    ///
+    /// # Errors
+    /// When it is longer than [`WRITTEN_BYTES_MAX`](super::WRITTEN_BYTES_MAX). Nothing is appended then, and no answer to
+    /// it is expected.
+    pub fn send(&mut self, message: &ClientMessage, bytes: &mut Vec<u8>) -> Result<(), WireError> {
+        frame(bytes, Hand::Client, |writer| match message {
+            ClientMessage::Connect { session, timeout, last_zxid_seen } => {
+                handshake::write_request(writer, *session, *timeout, *last_zxid_seen);
             }
-        });
+            ClientMessage::Ping => write_header(writer, PING_XID, opcode::PING),
+            ClientMessage::Authenticate { xid, scheme, credentials } => {
+                write_header(writer, *xid, opcode::AUTH);
+                writer.int(0);
+                writer.string(scheme);
+                writer.buffer(Some(credentials));
+            }
+            ClientMessage::Request { xid, operation } => {
+                write_header(writer, *xid, request::number(operation));
+                request::write(writer, operation);
+            }
+            ClientMessage::CloseSession { xid } => write_header(writer, *xid, opcode::CLOSE_SESSION),
+        })?;
+        match message {
+            ClientMessage::Connect { .. } | ClientMessage::Ping => {}
+            ClientMessage::Authenticate { xid, .. } => self.authentications.push_back(*xid),
+            ClientMessage::Request { xid, operation } => {
+                self.due.push_back(Due { xid: *xid, form: DueForm::Reply(Form::of(operation)) });
+            }
+            ClientMessage::CloseSession { xid } => {
+                self.due.push_back(Due { xid: *xid, form: DueForm::SessionClosed });
+            }
+        }
+        Ok(())
     }
 
     /// Takes bytes that have arrived.

@@ -128,28 +128,51 @@ pub(super) enum Hand {
     Client,
 }
 
-/// The end of a frame that is being written.
+/// The end of a frame that is being written. It has room for so many bytes; once something did not fit, nothing more is
+/// written.
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
     bytes: &'a mut Vec<u8>,
     hand: Hand,
+    start: usize,
+    /// How many bytes may still be written. `None` when something did not fit.
+    room: Option<usize>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(bytes: &'a mut Vec<u8>, hand: Hand) -> Self {
-        Writer { bytes, hand }
+    /// Appends to `bytes`, `room` bytes at most.
+    pub(super) fn new(bytes: &'a mut Vec<u8>, hand: Hand, room: usize) -> Self {
+        let start = bytes.len();
+        Writer { bytes, hand, start, room: Some(room) }
+    }
+
+    /// How many bytes were written; `None` when there was no room for all.
+    pub(super) fn written(&self) -> Option<usize> {
+        self.room.map(|_| self.bytes.len() - self.start)
+    }
+
+    /// Whether something did not fit: whatever is written behind it is written in vain.
+    pub(super) fn is_full(&self) -> bool {
+        self.room.is_none()
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.room = self.room.and_then(|room| room.checked_sub(bytes.len()));
+        if !self.is_full() {
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 
     pub(super) fn int(&mut self, value: i32) {
-        self.bytes.extend_from_slice(&value.to_be_bytes());
+        self.write(&value.to_be_bytes());
     }
 
     pub(super) fn long(&mut self, value: i64) {
-        self.bytes.extend_from_slice(&value.to_be_bytes());
+        self.write(&value.to_be_bytes());
     }
 
     pub(super) fn boolean(&mut self, value: bool) {
-        self.bytes.push(u8::from(value));
+        self.write(&[u8::from(value)]);
     }
 
     pub(super) fn buffer(&mut self, value: Option<&[u8]>) {
@@ -157,7 +180,7 @@ impl<'a> Writer<'a> {
             None => self.int(-1),
             Some(value) => {
                 self.length(value.len());
-                self.bytes.extend_from_slice(value);
+                self.write(value);
             }
         }
     }
@@ -186,16 +209,28 @@ impl<'a> Writer<'a> {
     pub(super) fn vector<T>(&mut self, elements: &[T], mut element: impl FnMut(&mut Self, &T)) {
         self.length(elements.len());
         for each in elements {
+            if self.is_full() {
+                return;
+            }
             element(self, each);
         }
     }
 
     pub(super) fn strings<'s>(&mut self, strings: impl Iterator<Item = &'s Arc<str>> + Clone) {
         self.length(strings.clone().count());
-        strings.for_each(|string| self.string(string));
+        for string in strings {
+            if self.is_full() {
+                return;
+            }
+            self.string(string);
+        }
     }
 
+    /// What is too long for its length does not fit either.
     fn length(&mut self, length: usize) {
-        self.int(i32::try_from(length).expect("nobody puts two gibibytes into one message"));
+        match i32::try_from(length) {
+            Ok(length) => self.int(length),
+            Err(_) => self.room = None,
+        }
     }
 }

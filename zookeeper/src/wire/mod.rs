@@ -38,13 +38,13 @@ mod words;
 mod tests;
 
 pub use client_side::ClientSide;
-pub use frames::FRAME_BYTES_MAX;
+pub use frames::{FRAME_BYTES_MAX, WRITTEN_BYTES_MAX};
 pub use server_side::{Received, ServerSide};
 pub use words::FourLetterWord;
 
 use core::fmt;
 
-/// Why a connection cannot go on. It is to be closed; nothing is answered.
+/// Why a connection cannot go on. It is to be closed; nothing more is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum WireError {
     /// A frame announces a length that is negative or too great.
@@ -67,6 +67,11 @@ pub enum WireError {
         /// The oldest number that waits for an answer.
         waiting: Option<i32>,
     },
+    /// A message is too long to be sent.
+    TooLong {
+        /// How many bytes it may have.
+        most: usize,
+    },
     /// What a server sends cannot be read.
     Reply {
         /// The number it answers.
@@ -88,6 +93,9 @@ impl fmt::Display for WireError {
             }
             WireError::Unasked { xid, waiting: None } => {
                 write!(f, "request {xid} is answered, which nobody has made")
+            }
+            WireError::TooLong { most } => {
+                write!(f, "a message is longer than {most} bytes, which is the most")
             }
             WireError::Reply { xid } => write!(f, "the answer to request {xid} cannot be read"),
         }

@@ -123,6 +123,9 @@ pub(super) fn write_operations(writer: &mut Writer<'_>, operations: &[Operation]
 /// When a result is of an operation that no multi may have.
 pub(super) fn write_results(writer: &mut Writer<'_>, results: &[Result<Reply, ErrorCode>]) {
     for result in results {
+        if writer.is_full() {
+            return;
+        }
         match result {
             Ok(reply) => {
                 write_header(writer, number_of_result(reply), false, 0);

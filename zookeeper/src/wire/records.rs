@@ -5,6 +5,7 @@ use crate::acl::{Acl, Identity, STUMBLING};
 use crate::operation::CreateMode;
 use crate::types::{Data, SessionId, Stat, Zxid};
 use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -82,20 +83,27 @@ pub(super) fn read_acl(reader: &mut Reader<'_>) -> Result<Option<Vec<Acl>>, Unre
     let raw = reader
         .vector(12, |reader| Ok((reader.int()?, reader.string_or_null()?, reader.string_or_null()?)))?;
     let Some(raw) = raw else { return Ok(None) };
-    let compares_null = (1..raw.len()).any(|index| compares_null(&raw[..index], &raw[index]));
-    let first = compares_null.then(|| Acl { permissions: 0, identity: Identity::new(STUMBLING, "") });
+    let first = compares_null(&raw).then(|| Acl { permissions: 0, identity: Identity::new(STUMBLING, "") });
     Ok(Some(first.into_iter().chain(raw.into_iter().map(entry_of)).collect()))
 }
 
 /// Whether an entry has a null where it is compared with those before it: first what they allow, then the schemes, then
 /// the ids.
-fn compares_null(before: &[RawEntry<'_>], (permissions, scheme, id): &RawEntry<'_>) -> bool {
-    let alike = || before.iter().filter(|entry| entry.0 == *permissions);
-    match (scheme, id) {
-        (None, _) => alike().next().is_some(),
-        (Some(_), None) => alike().any(|entry| entry.1 == *scheme),
-        (Some(_), Some(_)) => false,
+fn compares_null(entries: &[RawEntry<'_>]) -> bool {
+    let has_null = |(_, scheme, id): &RawEntry<'_>| scheme.is_none() || id.is_none();
+    if !entries.iter().any(has_null) {
+        return false;
     }
+    let (mut allowed, mut allowed_in) = (BTreeSet::new(), BTreeSet::new());
+    entries.iter().any(|(permissions, scheme, id)| {
+        let known = !allowed.insert(permissions);
+        let known_in = !allowed_in.insert((permissions, scheme));
+        match (scheme, id) {
+            (None, _) => known,
+            (Some(_), None) => known_in,
+            (Some(_), Some(_)) => false,
+        }
+    })
 }
 
 /// An entry without a scheme is of nobody, and so are most without an id. But those schemes whose ids servers look at must

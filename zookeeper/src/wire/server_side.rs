@@ -127,26 +127,24 @@ impl ServerSide {
 
     /// Appends a message to `bytes`.
     ///
+    /// # Errors
+    /// When it is longer than [`WRITTEN_BYTES_MAX`](super::WRITTEN_BYTES_MAX). Nothing is appended then.
+    ///
     /// # Panics
     /// When the server answers a handshake that it was not asked, or a multi with a result that no multi has.
-    pub fn send(&mut self, message: &ServerMessage, bytes: &mut Vec<u8>) {
-        frame(bytes, |bytes| {
-            let writer = &mut Writer::new(bytes, Hand::Server);
-            match message {
-                ServerMessage::Connected { session, password, timeout } => {
-                    self.answer(writer, Some((*session, *password, *timeout)));
-                }
-                ServerMessage::Expired => self.answer(writer, None),
-                ServerMessage::Pong { zxid } => {
-                    write_header(writer, PING_XID, number_of(*zxid), ErrorCode::Ok)
-                }
-                ServerMessage::Reply { xid, zxid, result } => write_reply(writer, *xid, *zxid, result),
-                ServerMessage::Event { event, zxid } => write_event(writer, event, *zxid),
-                ServerMessage::SessionClosed { xid, zxid } => {
-                    write_header(writer, *xid, number_of(*zxid), ErrorCode::Ok);
-                }
+    pub fn send(&mut self, message: &ServerMessage, bytes: &mut Vec<u8>) -> Result<(), WireError> {
+        frame(bytes, Hand::Server, |writer| match message {
+            ServerMessage::Connected { session, password, timeout } => {
+                self.answer(writer, Some((*session, *password, *timeout)));
             }
-        });
+            ServerMessage::Expired => self.answer(writer, None),
+            ServerMessage::Pong { zxid } => write_header(writer, PING_XID, number_of(*zxid), ErrorCode::Ok),
+            ServerMessage::Reply { xid, zxid, result } => write_reply(writer, *xid, *zxid, result),
+            ServerMessage::Event { event, zxid } => write_event(writer, event, *zxid),
+            ServerMessage::SessionClosed { xid, zxid } => {
+                write_header(writer, *xid, number_of(*zxid), ErrorCode::Ok);
+            }
+        })
     }
 
     fn answer(&mut self, writer: &mut Writer<'_>, granted: Option<(SessionId, Password, Duration)>) {
@@ -175,11 +173,10 @@ fn read_credentials(xid: i32, reader: &mut Reader<'_>) -> Result<ClientMessage, 
 fn refuse_sasl(xid: i32, reader: &mut Reader<'_>) -> Result<Received, WireError> {
     reader.buffer().ok().flatten().ok_or(WireError::Credentials)?;
     let mut bytes = Vec::new();
-    frame(&mut bytes, |bytes| {
-        let writer = &mut Writer::new(bytes, Hand::Server);
+    frame(&mut bytes, Hand::Server, |writer| {
         write_header(writer, xid, 0, ErrorCode::Ok);
         writer.null();
-    });
+    })?;
     Ok(Received::Answer(bytes))
 }
 

@@ -87,6 +87,28 @@ fn each_read_shows_its_part_of_the_node() {
     }
 }
 
+/// The results of one request could be any amount: a list of a hundred thousand names is asked for with five bytes.
+#[test]
+fn results_end_where_they_are_too_long_to_be_sent() {
+    let mut world = fresh(Release::V3_9_5);
+    let data = Some(Arc::from(alloc::vec![0; 1 << 20]));
+    world.add("/n", Persistent);
+    world.write(Operation::SetData { path: "/n".into(), data, version: -1 }).unwrap();
+    (0..1000).for_each(|number| drop(world.add(&alloc::format!("/n/{number:04}"), Persistent)));
+    let results_of = |read: &Operation, times| {
+        let operations = alloc::vec![read.clone(); times];
+        let reply = world.read(&Operation::MultiRead { operations });
+        let Ok(Reply::Multi { results }) = reply else { panic!("no results: {reply:?}") };
+        results.len()
+    };
+    let [_, data, children, ..] = reads_of("/n");
+    for (read, bytes) in [(data, 1 << 20), (children, 5000)] {
+        let fit = crate::wire::WRITTEN_BYTES_MAX / bytes;
+        assert_eq!(results_of(&read, fit), fit);
+        assert_eq!(results_of(&read, 3 * fit), fit + 1, "one more, so that it does not fit");
+    }
+}
+
 #[test]
 fn all_nodes_below_are_counted_and_no_others() {
     let mut world = fresh(Release::V3_8_0);

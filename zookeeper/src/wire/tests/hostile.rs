@@ -12,7 +12,9 @@ fn exhaust(server: &mut ServerSide) -> usize {
     while let Ok(Some(received)) = server.next_message() {
         count += 1;
         match received {
-            Received::Message(ClientMessage::Connect { .. }) => server.send(&connected(), &mut Vec::new()),
+            Received::Message(ClientMessage::Connect { .. }) => {
+                server.send(&connected(), &mut Vec::new()).unwrap()
+            }
             Received::Message(_) | Received::Answer(_) => {}
             Received::Word(_) => return count,
         }
@@ -53,7 +55,7 @@ proptest! {
         release in prop_oneof![Just(Release::V3_8_0), Just(Release::V3_9_5)],
     ) {
         let mut bytes = Vec::new();
-        client().send(&message, &mut bytes);
+        client().send(&message, &mut bytes).unwrap();
         for (at, byte) in changes {
             *at.get_mut(&mut bytes) = byte;
         }
@@ -69,7 +71,7 @@ proptest! {
     ) {
         let mut client = client();
         for (xid, operation) in asked {
-            client.send(&ClientMessage::Request { xid, operation }, &mut Vec::new());
+            client.send(&ClientMessage::Request { xid, operation }, &mut Vec::new()).unwrap();
         }
         for (body, xid) in bodies.into_iter().zip(0..4i32) {
             let mut answer = Vec::from(xid.to_be_bytes());
@@ -143,13 +145,13 @@ fn credentials_that_cannot_be_read_end_the_connection() {
 fn nothing_is_read_behind_a_handshake_until_it_is_answered() {
     let mut client = ClientSide::new();
     let mut bytes = Vec::new();
-    client.send(&connect(), &mut bytes);
-    client.send(&ClientMessage::Ping, &mut bytes);
+    client.send(&connect(), &mut bytes).unwrap();
+    client.send(&ClientMessage::Ping, &mut bytes).unwrap();
     let mut side = ServerSide::new(Release::V3_9_5);
     side.receive(&bytes);
     assert_eq!(side.next_message(), Ok(Some(Received::Message(connect()))));
     assert_eq!(side.next_message(), Ok(None));
-    side.send(&connected(), &mut Vec::new());
+    side.send(&connected(), &mut Vec::new()).unwrap();
     assert_eq!(side.next_message(), Ok(Some(Received::Message(ClientMessage::Ping))));
 }
 
@@ -168,9 +170,9 @@ fn a_word_is_only_one_in_place_of_a_handshake() {
 #[test]
 fn a_client_gives_a_server_up_that_answers_what_nobody_asked() {
     let mut side = client();
-    side.send(&ClientMessage::Request { xid: 1, operation: Operation::WhoAmI }, &mut Vec::new());
+    side.send(&ClientMessage::Request { xid: 1, operation: Operation::WhoAmI }, &mut Vec::new()).unwrap();
     let mut bytes = Vec::new();
-    server(Release::V3_9_5).send(&reply(2, 5, Ok(Reply::Nothing)), &mut bytes);
+    server(Release::V3_9_5).send(&reply(2, 5, Ok(Reply::Nothing)), &mut bytes).unwrap();
     side.receive(&bytes);
     assert_eq!(side.next_message(), Err(WireError::Unasked { xid: 2, waiting: Some(1) }));
     let mut side = client();
@@ -181,7 +183,7 @@ fn a_client_gives_a_server_up_that_answers_what_nobody_asked() {
 #[test]
 fn what_a_client_cannot_read_ends_the_connection() {
     let mut side = client();
-    side.send(&ClientMessage::Request { xid: 1, operation: Operation::WhoAmI }, &mut Vec::new());
+    side.send(&ClientMessage::Request { xid: 1, operation: Operation::WhoAmI }, &mut Vec::new()).unwrap();
     side.receive(&framed(&hex("00000001 0000000000000005 00000000 7fffffff")));
     assert_eq!(side.next_message(), Err(WireError::Reply { xid: 1 }));
     let mut side = client();

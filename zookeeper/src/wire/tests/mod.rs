@@ -42,10 +42,10 @@ fn connected() -> ServerMessage {
 fn server(release: Release) -> ServerSide {
     let mut side = ServerSide::new(release);
     let mut handshake = Vec::new();
-    ClientSide::new().send(&connect(), &mut handshake);
+    ClientSide::new().send(&connect(), &mut handshake).unwrap();
     side.receive(&handshake);
     assert_eq!(side.next_message(), Ok(Some(Received::Message(connect()))));
-    side.send(&connected(), &mut Vec::new());
+    side.send(&connected(), &mut Vec::new()).unwrap();
     side
 }
 
@@ -53,12 +53,12 @@ fn server(release: Release) -> ServerSide {
 fn client() -> ClientSide {
     let mut side = ClientSide::new();
     let mut bytes = Vec::new();
-    side.send(&connect(), &mut bytes);
+    side.send(&connect(), &mut bytes).unwrap();
     let mut server = ServerSide::new(Release::V3_9_5);
     server.receive(&bytes);
     server.next_message().expect("a handshake can be read");
     let mut answer = Vec::new();
-    server.send(&connected(), &mut answer);
+    server.send(&connected(), &mut answer).unwrap();
     side.receive(&answer);
     assert_eq!(side.next_message(), Ok(Some(connected())));
     side

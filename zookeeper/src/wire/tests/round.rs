@@ -39,7 +39,7 @@ proptest! {
         let (mut client, mut server) = (client(), server(Release::V3_9_5));
         let mut bytes = Vec::new();
         for message in &messages {
-            client.send(message, &mut bytes);
+            client.send(message, &mut bytes).unwrap();
         }
         let mut read = Vec::new();
         in_pieces(&bytes, &cuts, |piece| {
@@ -55,7 +55,7 @@ proptest! {
     #[test]
     fn a_server_reads_the_handshake_of_a_client(message in handshake()) {
         let mut bytes = Vec::new();
-        ClientSide::new().send(&message, &mut bytes);
+        ClientSide::new().send(&message, &mut bytes).unwrap();
         let mut server = ServerSide::new(Release::V3_9_5);
         server.receive(&bytes);
         prop_assert_eq!(server.next_message(), Ok(Some(Received::Message(message))));
@@ -70,11 +70,11 @@ proptest! {
         let (mut client, mut server) = (client(), server(Release::V3_9_5));
         let mut messages = Vec::new();
         for (xid, (operation, result), zxid) in exchange {
-            client.send(&ClientMessage::Request { xid, operation }, &mut Vec::new());
+            client.send(&ClientMessage::Request { xid, operation }, &mut Vec::new()).unwrap();
             messages.push(reply(xid, zxid, result));
             messages.push(ServerMessage::Pong { zxid: Zxid(zxid) });
         }
-        client.send(&ClientMessage::CloseSession { xid: 5 }, &mut Vec::new());
+        client.send(&ClientMessage::CloseSession { xid: 5 }, &mut Vec::new()).unwrap();
         messages.push(ServerMessage::SessionClosed { xid: 5, zxid: Zxid(9) });
         for (event, zxid) in events {
             let at = event.path.len() % messages.len();
@@ -83,7 +83,7 @@ proptest! {
         }
         let mut bytes = Vec::new();
         for message in &messages {
-            server.send(message, &mut bytes);
+            server.send(message, &mut bytes).unwrap();
         }
         let mut read = Vec::new();
         in_pieces(&bytes, &cuts, |piece| {

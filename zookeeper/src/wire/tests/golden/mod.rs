@@ -26,7 +26,7 @@ fn check_read(number: i32, body: &str, expected: Operation) {
 #[track_caller]
 fn check_request(number: i32, body: &str, asked: Operation) {
     let mut bytes = Vec::new();
-    client().send(&ClientMessage::Request { xid: 7, operation: asked.clone() }, &mut bytes);
+    client().send(&ClientMessage::Request { xid: 7, operation: asked.clone() }, &mut bytes).unwrap();
     let mut frame = hex("00000007");
     frame.extend(number.to_be_bytes());
     frame.extend(hex(body));
@@ -44,10 +44,10 @@ fn check_malformed(number: i32, readable: bool, body: &str) {
 #[track_caller]
 fn check_answer(asked: Operation, message: &ServerMessage, frame: &str) {
     let mut bytes = Vec::new();
-    server(Release::V3_9_5).send(message, &mut bytes);
+    server(Release::V3_9_5).send(message, &mut bytes).unwrap();
     assert_eq!(bytes, framed(&hex(frame)));
     let mut client = client();
-    client.send(&ClientMessage::Request { xid: 9, operation: asked }, &mut Vec::new());
+    client.send(&ClientMessage::Request { xid: 9, operation: asked }, &mut Vec::new()).unwrap();
     client.receive(&bytes);
     assert_eq!(client.next_message().as_ref(), Ok(&Some(message.clone())));
 }

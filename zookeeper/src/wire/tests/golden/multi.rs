@@ -136,7 +136,7 @@ fn a_multi_that_reads_and_creates_without_a_path_is_unreadable_to_3_9_if_more_is
 fn what_a_broken_multi_has_answered_so_far_stands_behind_the_error() {
     let mut bytes = Vec::new();
     let broken = Reply::BrokenMulti { results: vec![] };
-    server(Release::V3_8_0).send(&reply(9, 0x42, Ok(broken)), &mut bytes);
+    server(Release::V3_8_0).send(&reply(9, 0x42, Ok(broken)), &mut bytes).unwrap();
     assert_eq!(bytes, framed(&hex(&["00000009 0000000000000042 fffffffb", END].concat())));
 }
 

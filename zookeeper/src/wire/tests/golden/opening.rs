@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_handshake_of_a_client_has_forty_five_bytes() {
     let mut bytes = Vec::new();
-    ClientSide::new().send(&connect(), &mut bytes);
+    ClientSide::new().send(&connect(), &mut bytes).unwrap();
     let expected = "0000002d 00000000 0000000000000000 00002710 0000000000000000 \
          00000010 00000000000000000000000000000000 00";
     assert_eq!(bytes, hex(expected));
@@ -18,10 +18,10 @@ fn check_handshake(request: &str, answer: &ServerMessage, expected: &str) {
     side.receive(&framed(&hex(request)));
     assert!(matches!(side.next_message(), Ok(Some(Received::Message(ClientMessage::Connect { .. })))));
     let mut bytes = Vec::new();
-    side.send(answer, &mut bytes);
+    side.send(answer, &mut bytes).unwrap();
     assert_eq!(bytes, framed(&hex(expected)));
     let mut client = ClientSide::new();
-    client.send(&connect(), &mut Vec::new());
+    client.send(&connect(), &mut Vec::new()).unwrap();
     client.receive(&bytes);
     assert_eq!(client.next_message().as_ref(), Ok(&Some(answer.clone())));
 }
@@ -79,10 +79,11 @@ fn a_handshake_is_read_as_the_original_takes_it() {
 fn pings_closes_and_credentials_have_numbers_of_their_own() {
     let mut bytes = Vec::new();
     let mut side = client();
-    side.send(&ClientMessage::Ping, &mut bytes);
-    side.send(&ClientMessage::CloseSession { xid: 3 }, &mut bytes);
+    side.send(&ClientMessage::Ping, &mut bytes).unwrap();
+    side.send(&ClientMessage::CloseSession { xid: 3 }, &mut bytes).unwrap();
     let credentials = Arc::from(*b"u:p");
-    side.send(&ClientMessage::Authenticate { xid: -4, scheme: "digest".into(), credentials }, &mut bytes);
+    side.send(&ClientMessage::Authenticate { xid: -4, scheme: "digest".into(), credentials }, &mut bytes)
+        .unwrap();
     let expected = "00000008 fffffffe 0000000b  00000008 00000003 fffffff5 \
          0000001d fffffffc 00000064 00000000 00000006 646967657374 00000003 753a70";
     assert_eq!(bytes, hex(expected));

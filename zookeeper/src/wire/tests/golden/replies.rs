@@ -98,7 +98,7 @@ fn a_client_reads_errors_without_a_name_and_bodies_behind_errors() {
     let mut side = client();
     let multi = Operation::Multi { operations: vec![] };
     for _ in 0..2 {
-        side.send(&ClientMessage::Request { xid: 9, operation: multi.clone() }, &mut Vec::new());
+        side.send(&ClientMessage::Request { xid: 9, operation: multi.clone() }, &mut Vec::new()).unwrap();
     }
     side.receive(&framed(&hex("00000009 0000000000000005 ffffff83")));
     side.receive(&framed(&hex("00000009 0000000000000005 fffffffb ffffffff 01 ffffffff")));
@@ -128,10 +128,10 @@ fn pings_and_closes_are_answered_by_headers() {
     );
     let closed = ServerMessage::SessionClosed { xid: 3, zxid: Zxid(0x47) };
     let mut bytes = Vec::new();
-    server(Release::V3_9_5).send(&closed, &mut bytes);
+    server(Release::V3_9_5).send(&closed, &mut bytes).unwrap();
     assert_eq!(bytes, framed(&hex("00000003 0000000000000047 00000000")));
     let mut side = client();
-    side.send(&ClientMessage::CloseSession { xid: 3 }, &mut Vec::new());
+    side.send(&ClientMessage::CloseSession { xid: 3 }, &mut Vec::new()).unwrap();
     side.receive(&bytes);
     assert_eq!(side.next_message(), Ok(Some(closed)));
 }
@@ -139,13 +139,14 @@ fn pings_and_closes_are_answered_by_headers() {
 #[test]
 fn the_judgement_of_credentials_may_overtake_answers() {
     let mut side = client();
-    side.send(&ClientMessage::Request { xid: 1, operation: Operation::WhoAmI }, &mut Vec::new());
+    side.send(&ClientMessage::Request { xid: 1, operation: Operation::WhoAmI }, &mut Vec::new()).unwrap();
     for xid in [-4, 8] {
         let credentials = Arc::from(*b"");
         side.send(
             &ClientMessage::Authenticate { xid, scheme: "digest".into(), credentials },
             &mut Vec::new(),
-        );
+        )
+        .unwrap();
     }
     side.receive(&framed(&hex("fffffffc 0000000000000000 00000000")));
     side.receive(&framed(&hex("00000008 0000000000000000 ffffff8d")));
