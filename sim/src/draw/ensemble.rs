@@ -54,6 +54,7 @@ pub(super) fn draw_servers(stream: &mut Stream, tick: Duration, longest_latency:
         sync_limit: *stream.pick(&[2, 5, 5]),
         release: *stream.pick(&[Release::V3_8_0, Release::V3_9_5]),
         library: *stream.pick(&[ClientLibrary::Curator, ClientLibrary::CuratorOn393]),
+        ..ZooKeeper::default()
     }
 }
 

@@ -238,6 +238,20 @@ impl ScenarioBuilder {
         })
     }
 
+    /// ZooKeeper's minSessionTimeout.
+    #[must_use]
+    pub fn zookeeper_min_session_timeout(mut self, timeout: impl Into<Time>) -> Self {
+        let timeout = self.time("zookeeper.min_session_timeout", timeout);
+        self.in_zookeeper(|zookeeper| zookeeper.min_session_timeout = timeout)
+    }
+
+    /// ZooKeeper's maxSessionTimeout.
+    #[must_use]
+    pub fn zookeeper_max_session_timeout(mut self, timeout: impl Into<Time>) -> Self {
+        let timeout = self.time("zookeeper.max_session_timeout", timeout);
+        self.in_zookeeper(|zookeeper| zookeeper.max_session_timeout = timeout)
+    }
+
     /// Which release ZooKeeper's servers behave like, such as `3.8.0`.
     #[must_use]
     pub fn zookeeper_release(mut self, release: impl Display) -> Self {

@@ -163,6 +163,10 @@ pub(super) struct FileZooKeeper {
     /// ZooKeeper's syncLimit: after how many ticks of silence leader and follower give each other up. Default: 5.
     #[schemars(range(min = 1))]
     pub(super) sync_limit: Option<Located<Whole>>,
+    /// ZooKeeper's minSessionTimeout: a session that asks for less gets this. Default: two ticks.
+    pub(super) min_session_timeout: Key<Duration>,
+    /// ZooKeeper's maxSessionTimeout: a session that asks for more gets this. Default: twenty ticks.
+    pub(super) max_session_timeout: Key<Duration>,
     /// Which release the servers behave like. Default: "3.9.5".
     pub(super) release: Key<Release>,
     /// Which library the nodes reach the servers with. Default: "curator".

@@ -85,6 +85,10 @@ pub struct ZooKeeper {
     pub init_limit: u32,
     /// `syncLimit`, in ticks; at least 1.
     pub sync_limit: u32,
+    /// `minSessionTimeout`; two ticks when `None`. Not above the maximum.
+    pub min_session_timeout: Option<Duration>,
+    /// `maxSessionTimeout`; twenty ticks when `None`.
+    pub max_session_timeout: Option<Duration>,
     /// Which release they behave like.
     pub release: Release,
     /// Which library the nodes reach them with.
@@ -99,6 +103,8 @@ impl Default for ZooKeeper {
             tick: Duration::from_secs(2),
             init_limit: 10,
             sync_limit: 5,
+            min_session_timeout: None,
+            max_session_timeout: None,
             release: Release::default(),
             library: ClientLibrary::default(),
         }

@@ -245,11 +245,15 @@ fn zookeeper(file: Option<&FileZooKeeper>) -> Result<ZooKeeper, Problem> {
             }
         }
     };
+    let tick = zookeeper_tick(file, defaults.tick)?;
+    let (min_session_timeout, max_session_timeout) = session_timeouts(file, tick)?;
     Ok(ZooKeeper {
         servers: number("servers", &file.servers, defaults.servers, SERVERS_MAX)?,
-        tick: zookeeper_tick(file, defaults.tick)?,
+        tick,
         init_limit: number("init_limit", &file.init_limit, defaults.init_limit, LIMIT_MAX)?,
         sync_limit: number("sync_limit", &file.sync_limit, defaults.sync_limit, LIMIT_MAX)?,
+        min_session_timeout,
+        max_session_timeout,
         release: file.release.as_ref().map_or(defaults.release, |release| release.value.0),
         library: file.library.as_ref().map_or(defaults.library, |library| library.value.0),
     })
@@ -269,6 +273,49 @@ fn zookeeper_tick(file: &FileZooKeeper, default: Duration) -> Result<Duration, P
         ));
     }
     Ok(tick.value.0)
+}
+
+/// The longest session timeout that zoo.cfg can hold: a 32-bit number of milliseconds, a little less than 25 days.
+const SESSION_TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// The bounds of a session timeout, in whole milliseconds and the lower one first, as far as the file has them.
+fn session_timeouts(
+    file: &FileZooKeeper,
+    tick: Duration,
+) -> Result<(Option<Duration>, Option<Duration>), Problem> {
+    let read = |key: &str, bound: &Option<Located<Word<Duration>>>| {
+        let Some(bound) = bound else { return Ok(None) };
+        let found = bound.value.0;
+        let is_whole = found.subsec_nanos().is_multiple_of(1_000_000);
+        if found.is_zero() || !is_whole || found > SESSION_TIMEOUT_MAX {
+            let (found, most) = (show_duration(found), show_duration(SESSION_TIMEOUT_MAX));
+            let expected = format!("found \"{found}\", expected whole milliseconds from \"1ms\" to \"{most}\"");
+            return Err(problem(&format!("zookeeper.{key}"), bound.offset, expected));
+        }
+        Ok(Some(found))
+    };
+    let min = read("min_session_timeout", &file.min_session_timeout)?;
+    let max = read("max_session_timeout", &file.max_session_timeout)?;
+    let (least, most) = (min.unwrap_or(tick.saturating_mul(2)), max.unwrap_or(tick.saturating_mul(20)));
+    if least <= most {
+        return Ok((min, max));
+    }
+    let (least, most) = (show_duration(least), show_duration(most));
+    Err(match (&file.min_session_timeout, &file.max_session_timeout) {
+        (Some(written), other) => {
+            let default = if other.is_none() { ", which is twenty ticks by default" } else { "" };
+            let expected =
+                format!("found \"{least}\", expected at most max_session_timeout, \"{most}\"{default}");
+            problem("zookeeper.min_session_timeout", written.offset, expected)
+        }
+        (None, written) => {
+            let expected = format!(
+                "found \"{most}\", expected at least min_session_timeout, \"{least}\", which is two ticks by default"
+            );
+            let offset = written.as_ref().and_then(|written| written.offset);
+            problem("zookeeper.max_session_timeout", offset, expected)
+        }
+    })
 }
 
 fn plan(file: &FileScenario, size: Size) -> Result<Plan, Problem> {

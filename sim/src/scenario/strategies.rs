@@ -211,10 +211,26 @@ fn state() -> impl Strategy<Value = ExpectedState> {
 fn zookeeper() -> impl Strategy<Value = ZooKeeper> {
     let release = prop_oneof![Just(Release::V3_8_0), Just(Release::V3_9_5)];
     let library = prop_oneof![Just(ClientLibrary::Curator), Just(ClientLibrary::CuratorOn393)];
-    (1..=SERVERS_MAX, duration(), 1..=100_u32, 1..=100_u32, release, library).prop_map(
-        |(servers, tick, init_limit, sync_limit, release, library)| {
+    let timeout = || option::of((1..=i32::MAX.unsigned_abs()).prop_map(|ms| Duration::from_millis(ms.into())));
+    let limits = (1..=100_u32, 1..=100_u32);
+    (1..=SERVERS_MAX, duration(), limits, (timeout(), timeout()), release, library).prop_map(
+        |(servers, tick, (init_limit, sync_limit), (min, max), release, library)| {
             let tick = tick.max(Duration::from_millis(1));
-            ZooKeeper { servers, tick, init_limit, sync_limit, release, library }
+            let (min_session_timeout, max_session_timeout) = match (min, max) {
+                (Some(min), Some(max)) => (Some(min.min(max)), Some(min.max(max))),
+                (Some(min), None) => (Some(min).filter(|min| *min <= tick * 20), None),
+                (None, max) => (None, max.filter(|max| *max >= tick * 2)),
+            };
+            ZooKeeper {
+                servers,
+                tick,
+                init_limit,
+                sync_limit,
+                min_session_timeout,
+                max_session_timeout,
+                release,
+                library,
+            }
         },
     )
 }

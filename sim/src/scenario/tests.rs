@@ -43,6 +43,8 @@ servers = 3
 tick = "3s"
 init_limit = 8
 sync_limit = 4
+min_session_timeout = "4s"
+max_session_timeout = "900s"
 release = "3.8.0"
 library = "curator-on-3.9.3"
 
@@ -210,6 +212,8 @@ fn the_builder_and_the_file_give_the_same_value() {
         .zookeeper_servers(3)
         .zookeeper_tick("3s")
         .zookeeper_limits(8, 4)
+        .zookeeper_min_session_timeout("4s")
+        .zookeeper_max_session_timeout(Duration::from_secs(900))
         .zookeeper_release("3.8.0")
         .zookeeper_library("curator-on-3.9.3")
         .latency("1ms..5ms")

@@ -71,13 +71,24 @@ fn write_zookeeper(out: &mut Lines, zookeeper: ZooKeeper) {
     if zookeeper == defaults {
         return;
     }
-    let ZooKeeper { servers, tick, init_limit, sync_limit, release, library } = zookeeper;
+    let ZooKeeper {
+        servers,
+        tick,
+        init_limit,
+        sync_limit,
+        min_session_timeout,
+        max_session_timeout,
+        release,
+        library,
+    } = zookeeper;
     out.header("[zookeeper]");
     let number = |number: u32, default: u32| (number != default).then(|| number.to_string());
     out.optional("servers", number(servers, defaults.servers));
     out.optional("tick", (tick != defaults.tick).then(|| duration(tick)));
     out.optional("init_limit", number(init_limit, defaults.init_limit));
     out.optional("sync_limit", number(sync_limit, defaults.sync_limit));
+    out.optional("min_session_timeout", min_session_timeout.map(duration));
+    out.optional("max_session_timeout", max_session_timeout.map(duration));
     out.optional("release", (release != defaults.release).then(|| text(&release)));
     out.optional("library", (library != defaults.library).then(|| text(&library)));
 }

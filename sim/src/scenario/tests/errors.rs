@@ -188,6 +188,26 @@ fn errors_about_zookeeper_servers() {
         "[zookeeper]\nrelease = \"3.7\"",
         "line 7: zookeeper.release: found \"3.7\", expected \"3.8.0\" or \"3.9.5\"",
     );
+    check_rest(
+        "[zookeeper]\nmin_session_timeout = \"41s\"",
+        "line 7: zookeeper.min_session_timeout: found \"41s\", expected at most max_session_timeout, \"40s\", which is twenty ticks by default",
+    );
+    check_rest(
+        "[zookeeper]\ntick = \"3s\"\nmax_session_timeout = \"5s\"",
+        "line 8: zookeeper.max_session_timeout: found \"5s\", expected at least min_session_timeout, \"6s\", which is two ticks by default",
+    );
+    check_rest(
+        "[zookeeper]\nmax_session_timeout = \"5s\"\nmin_session_timeout = \"6s\"",
+        "line 8: zookeeper.min_session_timeout: found \"6s\", expected at most max_session_timeout, \"5s\"",
+    );
+    check_rest(
+        "[zookeeper]\nmax_session_timeout = \"25 days\"",
+        "line 7: zookeeper.max_session_timeout: found \"600h\", expected whole milliseconds from \"1ms\" to \"2147483647ms\"",
+    );
+    check_rest(
+        "[zookeeper]\nmin_session_timeout = \"0s\"",
+        "line 7: zookeeper.min_session_timeout: found \"0s\", expected whole milliseconds from \"1ms\" to \"2147483647ms\"",
+    );
     check_step("crash = \"zk2\"", "line 8: crash: found zk2, expected zk1, for zookeeper.servers is 1");
     check_rest(
         "[zookeeper]\nservers = 3\n[[plan]]\nat = \"1s\"\ncut = \"n1 | zk4\"",
