@@ -83,7 +83,7 @@ pub(super) fn draw_steps(frame: &Frame) -> Vec<Step> {
         let action = draw_action(&mut stream, &kinds, frame.nodes, frame.servers);
         let lasts =
             if action.lasts() { Lasts::For(frame.pace.draw_length(&mut stream)) } else { Lasts::UntilHealed };
-        Step { at, action, lasts }
+        Step::new(at, action, lasts)
     });
     steps.collect()
 }

@@ -16,10 +16,11 @@ pub(crate) mod strategies;
 #[cfg(test)]
 mod tests;
 
-pub use builder::{ScenarioBuilder, Time};
+pub use crate::plan::ExpectedState;
+pub use builder::{Moment, ScenarioBuilder, Time};
 pub use rules::{RuleChoice, RuleError, RuleOverride};
 pub use schema::schema;
-pub use values::{ClientLibrary, ExpectedState, FlowName};
+pub use values::{ClientLibrary, FlowName, Start};
 
 use crate::plan::{DurationRange, NodeNumber, Plan};
 use core::fmt;
@@ -57,7 +58,7 @@ pub struct Scenario {
     /// The queues that hold data; nodes without any are left out.
     pub queued: BTreeMap<NodeNumber, BTreeSet<String>>,
     /// When processes start; nodes that start at zero are left out.
-    pub start: BTreeMap<NodeNumber, Duration>,
+    pub start: BTreeMap<NodeNumber, Start>,
     /// How long loading a flow takes.
     pub flow_load: DurationRange,
     /// How many loads of a flow fail, from the first one; nodes without a failure are left out.
@@ -144,6 +145,8 @@ pub struct Expect {
     pub eventually: Option<BTreeMap<String, Duration>>,
     /// The properties that this run must violate, no more and no fewer; empty for a run that must pass.
     pub violates: BTreeSet<String>,
+    /// The events of the timeline each of which must happen at least once; names of [`EVENTS`](crate::events::EVENTS).
+    pub reaches: BTreeSet<String>,
     /// What the acting coordinator must say, sorted by time.
     pub states: Vec<StateExpectation>,
 }
@@ -215,7 +218,8 @@ impl Scenario {
         resolve::resolve(&file, Some(known)).map_err(|problem| located(text, problem))
     }
 
-    /// When all faults are undone: when the scenario says so, otherwise when the last step is over.
+    /// When all faults are undone: when the scenario says so, otherwise when the last step is over. While steps wait for
+    /// their conditions it is later; see [`Schedule`](crate::schedule::Schedule).
     #[must_use]
     pub fn heals_at(&self) -> Duration {
         self.heal.unwrap_or_else(|| self.plan.end())

@@ -1,12 +1,15 @@
 //! From the file as it is written to the scenario it means: defaults filled in, names looked up, nonsense refused.
 
 use super::file::{FileCluster, FileExpect, FileRules, FileScenario, FileState, FileZooKeeper};
-use super::rules::{RuleChoice, RuleOverride};
+use super::rules::{RuleChoice, RuleOverride, did_you_mean};
 use super::step::{exists, step};
-use super::values::{ExpectedState, FlowName};
+use super::values::{FlowName, Start};
 use super::words::{Entries, Located, Name, Text, Whole, Whose, Word};
 use super::{Expect, Flows, Known, Scenario, StateExpectation, ZooKeeper};
-use crate::plan::{DURATION_MAX, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Selector, show_duration};
+use crate::events::EVENTS;
+use crate::plan::{
+    DURATION_MAX, ExpectedState, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Selector, show_duration,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -91,13 +94,15 @@ pub(super) fn resolve(file: &FileScenario, known: Option<&Known<'_>>) -> Result<
         firewall: cluster.firewall.as_ref().map(|text| text.value.clone()),
         flows: flows(cluster, nodes)?,
         queued: queued(cluster, nodes)?,
-        start: per_node("cluster.start", cluster.start.as_ref(), nodes, |_, start| Ok(start.value.0))?,
+        start: per_node("cluster.start", cluster.start.as_ref(), nodes, |node, start| {
+            check_start(node, start, nodes)
+        })?,
         flow_load: cluster.flow_load.as_ref().map_or(Scenario::FLOW_LOAD, |range| range.value.0),
         load_failures: load_failures(cluster, nodes)?,
         nifi: nifi(cluster),
         zookeeper,
         latency: latency.map_or(Scenario::LATENCY, |range| range.value.0),
-        plan: plan(file, size)?,
+        plan: plan(file, size, known)?,
         expect: match &file.expect {
             Some(expect) => expectations(expect, size, known)?,
             None => Expect::default(),
@@ -151,7 +156,11 @@ fn rules(cluster: &FileCluster, known: Option<&Known<'_>>) -> Result<RuleChoice,
 }
 
 /// The name, if it is known or nobody knows.
-fn look_up(key: &str, name: &Located<Word<Name>>, known: Option<&[&str]>) -> Result<String, Problem> {
+pub(super) fn look_up(
+    key: &str,
+    name: &Located<Word<Name>>,
+    known: Option<&[&str]>,
+) -> Result<String, Problem> {
     look_up_text(key, &name.value.0.0, name.offset, known)
 }
 
@@ -226,6 +235,24 @@ fn load_failures(cluster: &FileCluster, nodes: u32) -> Result<BTreeMap<NodeNumbe
     )
 }
 
+/// When a node starts, if another node than itself decides that.
+fn check_start(node: NodeNumber, start: &Located<Word<Start>>, nodes: u32) -> Result<Start, Problem> {
+    let key = format!("cluster.start.{node}");
+    match start.value.0 {
+        Start::When(state) if !exists(state.node, nodes) => {
+            Err(no_such_node(&key, start.offset, state.node, nodes))
+        }
+        Start::When(state) if state.node == node => Err(problem(
+            &key,
+            start.offset,
+            format!(
+                "found \"{state}\", expected the state of another node, for {node} has none before it starts"
+            ),
+        )),
+        start @ (Start::At(_) | Start::When(_)) => Ok(start),
+    }
+}
+
 fn nifi(cluster: &FileCluster) -> BTreeMap<String, String> {
     let entries = cluster.nifi.as_ref().map_or(&[][..], |entries| &entries.0);
     entries.iter().map(|(key, value)| (key.value.0.0.clone(), value.value.clone())).collect()
@@ -289,7 +316,8 @@ fn session_timeouts(
         let is_whole = found.subsec_nanos().is_multiple_of(1_000_000);
         if found.is_zero() || !is_whole || found > SESSION_TIMEOUT_MAX {
             let (found, most) = (show_duration(found), show_duration(SESSION_TIMEOUT_MAX));
-            let expected = format!("found \"{found}\", expected whole milliseconds from \"1ms\" to \"{most}\"");
+            let expected =
+                format!("found \"{found}\", expected whole milliseconds from \"1ms\" to \"{most}\"");
             return Err(problem(&format!("zookeeper.{key}"), bound.offset, expected));
         }
         Ok(Some(found))
@@ -318,14 +346,16 @@ fn session_timeouts(
     })
 }
 
-fn plan(file: &FileScenario, size: Size) -> Result<Plan, Problem> {
+fn plan(file: &FileScenario, size: Size, known: Option<&Known<'_>>) -> Result<Plan, Problem> {
+    let liveness = known.map(|known| known.liveness);
     let files = file.plan.as_deref().unwrap_or_default();
     let mut steps = Vec::with_capacity(files.len());
     for (index, file) in files.iter().enumerate() {
-        let step = step(&file.value, file.offset, size).map_err(|problem| match problem.offset {
-            Some(_) => problem,
-            None => Problem { key: format!("step {}, {}", index + 1, problem.key), ..problem },
-        })?;
+        let step =
+            step(&file.value, file.offset, size, liveness).map_err(|problem| match problem.offset {
+                Some(_) => problem,
+                None => Problem { key: format!("step {}, {}", index + 1, problem.key), ..problem },
+            })?;
         steps.push(step);
     }
     Ok(Plan::new(steps))
@@ -333,10 +363,11 @@ fn plan(file: &FileScenario, size: Size) -> Result<Plan, Problem> {
 
 /// A step that begins after everything is undone would do nothing that anybody meant.
 fn check_healing(file: &FileScenario, scenario: &Scenario) -> Result<(), Problem> {
-    let (Some(heal), Some(last)) = (&file.heal, scenario.plan.steps.last()) else { return Ok(()) };
-    if last.at > heal.value.0 {
+    let last = scenario.plan.steps.iter().map(|step| step.begins().max).max();
+    let (Some(heal), Some(last)) = (&file.heal, last) else { return Ok(()) };
+    if last > heal.value.0 {
         let found = show_duration(heal.value.0);
-        let at = show_duration(last.at);
+        let at = show_duration(last);
         let expected =
             format!("found \"{found}\", expected no earlier than the last step, which begins at \"{at}\"");
         return Err(problem("heal", heal.offset, expected));
@@ -366,7 +397,20 @@ fn expectations(file: &FileExpect, size: Size, known: Option<&Known<'_>>) -> Res
         states.push(state(&file.value, file.offset, size)?);
     }
     states.sort_by_key(|state: &StateExpectation| state.at);
-    Ok(Expect { always, eventually, violates: violates.unwrap_or_default(), states })
+    let reaches = file.reaches.as_deref().unwrap_or_default().iter().map(event).collect::<Result<_, _>>()?;
+    Ok(Expect { always, eventually, violates: violates.unwrap_or_default(), reaches, states })
+}
+
+/// The event of that name. It is looked up whether names of rules and properties are or not: the timeline's words are the
+/// simulator's own.
+fn event(name: &Located<Word<Name>>) -> Result<String, Problem> {
+    let found = &name.value.0.0;
+    if EVENTS.contains(&found.as_str()) {
+        return Ok(found.clone());
+    }
+    let (nearest, all) = (did_you_mean(found, EVENTS.into_iter()), EVENTS.join(", "));
+    let expected = format!("found {found:?}, expected an event of the timeline, one of {all}{nearest}");
+    Err(problem("expect.reaches", name.offset, expected))
 }
 
 fn state(file: &FileState, offset: Option<usize>, size: Size) -> Result<StateExpectation, Problem> {

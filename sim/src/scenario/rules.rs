@@ -271,7 +271,7 @@ fn unknown_variant(error: &str) -> Option<(String, Vec<String>)> {
 }
 
 /// The known name that is nearest to what was written, if it may well be the one that was meant.
-fn did_you_mean<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn did_you_mean<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> String {
     let near = known.map(|name| (strsim::damerau_levenshtein(found, name), name)).min();
     match near.filter(|(distance, name)| *distance * 3 <= name.len().max(3)) {
         Some((_, name)) => format!("; did you mean {name}?"),

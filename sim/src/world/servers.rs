@@ -245,6 +245,7 @@ impl World<'_> {
         } else {
             self.note(name(server), "starts", |_| "again".into());
         }
+        self.doubts.starts(Endpoint::ZooKeeper(server));
         self.server_handles(server, ServerInput::Started);
     }
 
