@@ -38,6 +38,9 @@ pub enum Command {
 /// With a scenario file: that. With --drawn: the scenario that is drawn from the seed. With --nodes or --properties
 /// alone: the start of a cluster, until every node is CONNECTED. With nothing: a story of three nodes on NiFi's shipped
 /// defaults, who vote, lose their coordinator, and find another.
+///
+/// A step of the plan that struck nobody, or that waited in vain for its condition, is told of after the verdict, as a
+/// warning on standard error.
 #[derive(Args, Debug)]
 #[command(after_help = Exit::LEGEND)]
 pub struct RunArguments {

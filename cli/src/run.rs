@@ -36,6 +36,9 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
         })?;
     }
     conclude(arguments, &outcome, &subject.scenario.expect.violates, &replay)?;
+    for warning in &outcome.warnings {
+        eprintln!("warning: {warning}");
+    }
     Ok(Exit::of(&outcome.verdict))
 }
 

@@ -4,7 +4,7 @@
 use crate::environment::MadsimEnvironment;
 use crate::node::{self, Flaw};
 use crate::server::{self, Mail};
-use crate::shared::{PEOPLE, Shared, Way, World, ip, now};
+use crate::shared::{Alarm, PEOPLE, Shared, Way, World, ip, now};
 use crate::timer::Timer;
 use crate::unsupported::{Unsupported, unsupported};
 use madsim::Config;
@@ -22,11 +22,11 @@ use zeromaster_sim::network::Endpoint;
 use zeromaster_sim::plan::{
     Action, Cut, Direction, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Protocol, Selector,
 };
-use zeromaster_sim::scenario::{Scenario, StateExpectation};
+use zeromaster_sim::scenario::{Scenario, Start, StateExpectation};
 use zeromaster_sim::setup::{Setup, SetupError, host};
 use zeromaster_sim::time::SimTime;
 use zeromaster_sim::witness::{Missing, Witness};
-use zeromaster_sim::{Options, Outcome};
+use zeromaster_sim::{Options, Outcome, Planned};
 use zeromaster_zookeeper::ServerInput;
 
 /// How much longer than in the simulator's own world a cluster may take to find itself again: what was sent over a cut is
@@ -130,6 +130,15 @@ fn start(
     Ok(run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
+/// Up to when a run goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Until {
+    /// Up to this time.
+    Time(SimTime),
+    /// Until everything is healed, which a condition that comes true may bring forward or put off.
+    Healing,
+}
+
 /// Something that happens at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Item {
@@ -190,11 +199,15 @@ impl Run {
             looked_at: SimTime::ZERO,
         };
         for number in (1..=run.scenario.nodes).map(NodeNumber) {
-            let start = run.scenario.start.get(&number).copied().unwrap_or_default();
-            run.plan(SimTime::ZERO + start, Item::FirstStart(number));
+            match run.scenario.start.get(&number).copied().unwrap_or_default() {
+                Start::At(at) => run.plan(SimTime::ZERO + at, Item::FirstStart(number)),
+                // The witness looks out for it.
+                Start::When(_) => {}
+            }
         }
         for step in 0..run.scenario.plan.steps.len() {
-            run.plan(SimTime::ZERO + run.scenario.plan.steps[step].at, Item::StepBegins(step));
+            let begins = run.begins(step);
+            run.plan(begins, Item::StepBegins(step));
         }
         run
     }
@@ -207,17 +220,17 @@ impl Run {
     // Phases.
 
     async fn play_out(mut self) -> Outcome {
-        let last_start = self.scenario.start.values().max().copied().unwrap_or_default();
-        let heals_at = SimTime::ZERO + self.scenario.heals_at().max(last_start);
-        self.advance(heals_at).await;
+        self.advance(Until::Healing).await;
+        let heals_at = self.shared.now(|world| world.witness.heals_at());
         let mut missing = Missing::new();
         if !self.is_over() {
-            if !self.scenario.plan.steps.is_empty() {
+            let gave_up = self.shared.now(|world| world.witness.gives_up());
+            if gave_up || !self.scenario.plan.steps.is_empty() {
                 self.heal();
             }
             missing = self.converge(heals_at).await;
             if missing.is_empty() {
-                self.advance(SimTime::ZERO + self.scenario.ends_after()).await;
+                self.advance(Until::Time(SimTime::ZERO + self.scenario.ends_after())).await;
             }
         }
         if self.is_over() {
@@ -245,10 +258,17 @@ impl Run {
         self.stops_at_violation() && self.shared.now(|world| world.witness.is_violated())
     }
 
-    /// Runs up to `until`, and asks the properties once in every heartbeat interval.
-    async fn advance(&mut self, until: SimTime) {
+    /// Runs up to `end`, and asks the properties once in every heartbeat interval.
+    async fn advance(&mut self, end: Until) {
         while !self.is_over() {
             self.act_on_what_is_due();
+            let until = match end {
+                Until::Time(time) => time,
+                Until::Healing => self.shared.now(|world| world.witness.heals_at()),
+            };
+            if self.shared.now(|world| world.witness.looks_for_conditions()) {
+                continue;
+            }
             if now() >= until {
                 return;
             }
@@ -260,19 +280,20 @@ impl Run {
         }
     }
 
-    /// Sleeps, unless something is found that ends the run.
+    /// Sleeps, unless something is found that ends the run, or a condition of the plan comes true.
     async fn sleep_until(&self, at: SimTime) {
         let mut sleep = pin!(Timer::after(at.since(now())));
+        let of_violations = self.stops_at_violation();
         poll_fn(|context| {
-            if self.stops_at_violation() {
-                let is_violated = self.shared.now(|world| {
-                    let is_violated = world.witness.is_violated();
-                    world.alarm = (!is_violated).then(|| context.waker().clone());
-                    is_violated
-                });
-                if is_violated {
-                    return Poll::Ready(());
-                }
+            let is_raised = self.shared.now(|world| {
+                world.alarm = None;
+                let alarm = Alarm { waker: context.waker().clone(), of_violations };
+                let is_raised = world.raises(&alarm);
+                world.alarm = (!is_raised).then_some(alarm);
+                is_raised
+            });
+            if is_raised {
+                return Poll::Ready(());
             }
             sleep.as_mut().poll(context)
         })
@@ -286,8 +307,18 @@ impl Run {
         {
             match item {
                 Item::FirstStart(node) => self.start_machine(Endpoint::Node(node)),
-                Item::StepBegins(step) => self.step_begins(step),
+                Item::StepBegins(step) => {
+                    if !self.shared.now(|world| world.witness.falls_due(number(step))) {
+                        self.step_begins(step, self.begins(step));
+                    }
+                }
                 Item::StepEnds(step) => self.step_ends(step),
+            }
+        }
+        for planned in self.shared.now(|world| world.witness.take_come_true()) {
+            match planned {
+                Planned::Start(node) => self.start_machine(Endpoint::Node(node)),
+                Planned::Step(step) => self.step_begins(step as usize, now()),
             }
         }
         while self.expected.first().is_some_and(|state| SimTime::ZERO + state.at <= now()) {
@@ -319,7 +350,7 @@ impl Run {
             if waiting.is_empty() || is_late || self.is_over() {
                 return waiting;
             }
-            self.advance(now() + self.setup.common().heartbeat_interval).await;
+            self.advance(Until::Time(now() + self.setup.common().heartbeat_interval)).await;
         }
     }
 
@@ -349,14 +380,20 @@ impl Run {
 
     // The plan.
 
-    fn step_begins(&mut self, step: usize) {
+    /// When a step begins, or begins to wait for its condition.
+    fn begins(&self, step: usize) -> SimTime {
+        self.shared.now(|world| world.witness.begins(number(step)))
+    }
+
+    /// A step begins, at the time that is planned for it or when its condition comes true.
+    fn step_begins(&mut self, step: usize, at: SimTime) {
         let scenario = self.scenario.clone();
         let planned = &scenario.plan.steps[step];
-        self.shared.now(|world| world.witness.step_begins(planned));
+        self.shared.now(|world| world.witness.step_begins(number(step), planned));
         self.act(step, &planned.action);
         match planned.lasts {
             Lasts::UntilHealed => {}
-            Lasts::For(length) => self.plan(SimTime::ZERO + planned.at + length, Item::StepEnds(step)),
+            Lasts::For(length) => self.plan(at + length, Item::StepEnds(step)),
             Lasts::ForEver => {
                 let struck = if planned.action == Action::ZooKeeperDown {
                     self.shared.now(|world| world.witness.select(Selector::ZooKeeper))
@@ -416,7 +453,7 @@ impl Run {
     fn step_ends(&mut self, step: usize) {
         let scenario = self.scenario.clone();
         let action = &scenario.plan.steps[step].action;
-        self.shared.now(|world| world.witness.step_ends(action));
+        self.shared.now(|world| world.witness.step_ends(number(step), action));
         let chosen = self.chosen.get(&step).cloned().unwrap_or_default();
         match action {
             Action::Cut { .. } => self.set_cut(number(step), None),

@@ -72,8 +72,15 @@ pub(crate) struct World {
     pub(crate) servers: BTreeMap<u32, Mailbox>,
     /// The connections that clients have opened from an address, and no server has accepted yet.
     opened: BTreeMap<SocketAddr, VecDeque<ConnectionId>>,
-    /// Whom to wake when something was found that nothing excuses.
-    pub(crate) alarm: Option<Waker>,
+    /// Who is to be woken, if anybody sleeps.
+    pub(crate) alarm: Option<Alarm>,
+}
+
+/// Whom to wake when a condition of the plan comes true, and for what else.
+pub(crate) struct Alarm {
+    pub(crate) waker: Waker,
+    /// Also when something was found that nothing excuses.
+    pub(crate) of_violations: bool,
 }
 
 impl World {
@@ -112,6 +119,12 @@ impl World {
     /// Whether nothing gets from one machine to another.
     pub(crate) fn is_cut(&self, from: Option<Endpoint>, to: Option<Endpoint>) -> bool {
         matches!((from, to), (Some(from), Some(to)) if self.cut.contains(&(from, to)))
+    }
+
+    /// Whether there is a reason to raise an alarm.
+    pub(crate) fn raises(&mut self, alarm: &Alarm) -> bool {
+        let comes_true = self.witness.looks_for_conditions();
+        comes_true || (alarm.of_violations && self.witness.is_violated())
     }
 
     /// Whether a machine's process runs.
@@ -153,10 +166,14 @@ impl Shared {
         let mut world = self.lock();
         world.witness.at(now());
         let done = act(&mut world);
-        if world.witness.is_violated()
-            && let Some(alarm) = world.alarm.take()
-        {
-            alarm.wake();
+        if let Some(alarm) = world.alarm.take() {
+            if world.raises(&alarm) {
+                alarm.waker.wake();
+            } else {
+                world.alarm = Some(alarm);
+            }
+        } else {
+            world.witness.looks_for_conditions();
         }
         done
     }

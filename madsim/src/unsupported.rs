@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use zeromaster_sim::plan::{Action, Cut, Plan, Ratio, Selector, Step, show_duration};
+use zeromaster_sim::plan::{Action, Cut, Plan, Ratio, Selector, Step};
 use zeromaster_sim::scenario::Scenario;
 
 /// A step, or a part of the cluster, that madsim cannot express.
@@ -42,8 +42,9 @@ pub fn expressible(scenario: &Scenario) -> (Scenario, Vec<Unsupported>) {
 
 fn of_step(step: &Step) -> Option<Unsupported> {
     let why = why(&step.action)?;
-    let at = show_duration(step.at);
-    Some(Unsupported { step: format!("{} {} at {at}", step.action.word(), step.action.object()), why })
+    let when =
+        step.when.as_ref().map_or_else(|| format!(" at {}", step.begins()), |when| format!(", {when}"));
+    Some(Unsupported { step: format!("{}{when}", step.action), why })
 }
 
 fn why(action: &Action) -> Option<&'static str> {

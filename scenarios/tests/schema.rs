@@ -55,6 +55,12 @@ fn an_unknown_key_a_wrong_type_and_a_missing_key_are_refused() {
         ),
         Err("plan.0: expected exactly one of its alternatives, found 2".to_owned())
     );
+    let step = |keys: &str| check_text(&format!("about = \"x.\"\n[cluster]\nnodes = 3\n[[plan]]\n{keys}"));
+    assert_eq!(
+        step("crash = \"n1\""),
+        Err("plan.0: expected one of its alternatives, found none".to_owned())
+    );
+    assert_eq!(step("when = \"n1 is CONNECTED\"\ncrash = \"n1\""), Ok(()));
 }
 
 /// What of JSON Schema the published one uses, without its patterns and bounds: which keys there are, of which types,
@@ -65,7 +71,8 @@ fn check(root: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     if let Some(all) = schema["allOf"].as_array() {
         return all.iter().try_for_each(|part| check(root, part, value));
     }
-    if let Some(ways) = schema["anyOf"].as_array() {
+    let are_shapes = |ways: &&Vec<Value>| ways.iter().all(|way| way.get("required").is_none());
+    if let Some(ways) = schema["anyOf"].as_array().filter(are_shapes) {
         let mut found = ways.iter().map(|way| check(root, way, value));
         return if found.any(|found| found.is_ok()) {
             Ok(())
@@ -105,6 +112,11 @@ fn check_required(schema: &Value, table: &serde_json::Map<String, Value>) -> Res
     };
     if let Some(name) = names(schema).iter().find(|name| !table.contains_key(*name)) {
         return Err(format!("{name}: missing"));
+    }
+    if let Some(ways) = schema["anyOf"].as_array()
+        && !ways.iter().any(|way| names(way).iter().all(|name| table.contains_key(name)))
+    {
+        return Err(": expected one of its alternatives, found none".to_owned());
     }
     let Some(alternatives) = schema["oneOf"].as_array() else { return Ok(()) };
     let chosen = alternatives

@@ -1,4 +1,5 @@
-//! Every scenario passes, and its timeline is the one that somebody has read: `snapshots/<theme>/<name>.snap`.
+//! Every scenario passes, each of its steps has an effect, and its timeline is the one that somebody has read:
+//! `snapshots/<theme>/<name>.snap`.
 
 use insta::Settings;
 use std::collections::BTreeSet;
@@ -23,6 +24,12 @@ fn check_verdict(file: &ScenarioFile, outcome: &Outcome) {
     assert!(passes, "{file} does not pass\n{}", story());
 }
 
+/// A step that strikes nobody would make a scenario pass that tests nothing.
+fn check_effects(file: &ScenarioFile, outcome: &Outcome) {
+    let warnings: Vec<String> = outcome.warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.is_empty(), "{file}: a step has no effect\n{}", warnings.join("\n"));
+}
+
 fn check_timeline(file: &ScenarioFile, outcome: &Outcome) {
     let timeline = outcome.timeline.as_ref().unwrap_or_else(|| panic!("{file}: a timeline was asked for"));
     let mut settings = Settings::new();
@@ -41,6 +48,7 @@ fn every_scenario_passes_and_its_timeline_is_the_reviewed_one() {
             let outcome = run_once(&file);
             check_timeline(&file, &outcome);
             check_verdict(&file, &outcome);
+            check_effects(&file, &outcome);
         }));
         if checked.is_err() {
             failed.push(file.to_string());

@@ -13,7 +13,8 @@ mod temperament;
 
 use crate::plan::{DurationRange, NodeNumber, Plan, Selector, Step};
 use crate::random::{Stream, Streams};
-use crate::scenario::{Expect, RuleChoice, Scenario};
+use crate::scenario::{Expect, RuleChoice, Scenario, Start};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use temperament::{Pace, Temperament};
 
@@ -61,7 +62,7 @@ pub fn draw(seed: u64) -> Scenario {
         firewall: cluster::draw_firewall(&mut streams.stream("drawn firewall"), nodes),
         flows: cluster::draw_flows(&mut streams.stream("drawn flows"), nodes),
         queued: cluster::draw_queued(&mut streams.stream("drawn queues"), nodes),
-        start: cluster::draw_starts(&mut streams.stream("drawn starts"), nodes),
+        start: drawn_starts(streams, nodes),
         flow_load: size.flow_load,
         load_failures: cluster::draw_load_failures(&mut streams.stream("drawn load failures"), nodes),
         nifi: timings.properties,
@@ -70,6 +71,11 @@ pub fn draw(seed: u64) -> Scenario {
         plan: Plan::new(draw_plan(&frame)),
         expect: Expect::default(),
     }
+}
+
+fn drawn_starts(streams: Streams, nodes: u32) -> BTreeMap<NodeNumber, Start> {
+    let starts = cluster::draw_starts(&mut streams.stream("drawn starts"), nodes);
+    starts.into_iter().map(|(node, at)| (node, Start::At(at))).collect()
 }
 
 fn draw_plan(frame: &Frame) -> Vec<Step> {

@@ -6,7 +6,9 @@
 
 pub mod clock;
 pub mod digest;
+mod doubts;
 pub mod draw;
+pub mod events;
 mod for_good;
 pub mod network;
 pub mod plan;
@@ -17,6 +19,7 @@ pub mod random;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod schedule;
 pub mod setup;
 pub mod time;
 pub mod timeline;
@@ -27,4 +30,5 @@ mod world;
 use zeromaster_adapter as adapter;
 
 pub use run::{Options, Outcome, Verdict, run};
+pub use schedule::{Planned, Warning, WarningReason};
 pub use world::{Counts, Violation};

@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
+#[path = "plan/condition.rs"]
+mod condition;
 #[cfg(test)]
 #[path = "plan/tests.rs"]
 mod tests;
 #[path = "plan/text.rs"]
 mod text;
 
+pub(crate) use condition::A_NODE_STATE;
+pub use condition::{Condition, ExpectedState, NodeState};
 pub(crate) use text::{A_CUT, A_DISK, A_DURATION, A_DURATION_RANGE, A_LENGTH, A_NODE, A_PROTOCOL, A_RATIO};
 pub(crate) use text::{EVER, show_signed};
 pub use text::{WordError, parse_duration, show_duration};
@@ -247,8 +251,13 @@ pub enum OperatorAction {
 /// One line of the plan.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Step {
-    /// When it begins, from the start of the run.
+    /// When it begins, from the start of the run; the earliest time if there is a spread, and the time from which on the
+    /// condition is looked at if there is one.
     pub at: Duration,
+    /// How much later than `at` it may begin. The seed draws when, from a stream of the step's own.
+    pub spread: Duration,
+    /// What it waits for from then on, if for anything.
+    pub when: Option<Condition>,
     /// What it does.
     pub action: Action,
     /// How long it lasts, if it lasts at all.
@@ -282,24 +291,43 @@ impl Plan {
         Plan { steps }
     }
 
-    /// When the last step is over, by [`Step::end`]; zero for an empty plan.
+    /// When the last step is over, by [`Step::end`]; zero for an empty plan. Steps with a condition do not count, for
+    /// their time is not known before the run.
     #[must_use]
     pub fn end(&self) -> Duration {
-        self.steps.iter().map(Step::end).max().unwrap_or(Duration::ZERO)
+        let known = self.steps.iter().filter(|step| step.when.is_none());
+        known.map(Step::end).max().unwrap_or(Duration::ZERO)
     }
 }
 
 impl Step {
-    /// When the step is over. A fault without an end of its own counts as [`OPEN_STEP`] long, so that a plan that ends with
-    /// it gives it time to show.
+    /// A step that begins at this time and waits for nothing.
     #[must_use]
-    pub fn end(&self) -> Duration {
-        let length = match self.lasts {
+    pub fn new(at: Duration, action: Action, lasts: Lasts) -> Step {
+        Step { at, spread: Duration::ZERO, when: None, action, lasts }
+    }
+
+    /// From when to when it may begin, or may begin to wait.
+    #[must_use]
+    pub fn begins(&self) -> DurationRange {
+        DurationRange { min: self.at, max: self.at.saturating_add(self.spread) }
+    }
+
+    /// How long the step lasts. A fault without an end of its own counts as [`OPEN_STEP`] long, so that a plan that ends
+    /// with it gives it time to show.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        match self.lasts {
             Lasts::For(length) => length,
             Lasts::UntilHealed | Lasts::ForEver if self.action.lasts() => OPEN_STEP,
             Lasts::UntilHealed | Lasts::ForEver => Duration::ZERO,
-        };
-        self.at.saturating_add(length)
+        }
+    }
+
+    /// When the step is over at the latest, if it waits for nothing.
+    #[must_use]
+    pub fn end(&self) -> Duration {
+        self.begins().max.saturating_add(self.length())
     }
 }
 

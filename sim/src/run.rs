@@ -1,13 +1,16 @@
 //! One run, from start to verdict: faults and safety first, then everything is healed, and the cluster must find
 //! itself again in bounded time.
 
+use crate::plan::NodeNumber;
 use crate::properties::{self, Finding};
 use crate::scenario::{ExpectedState, Scenario, StateExpectation, ZooKeeper};
+use crate::schedule::Warning;
 use crate::setup::{Setup, SetupError};
 use crate::time::SimTime;
 use crate::timeline::Timeline;
 use crate::world::{Counts, Violation, World};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use zeromaster_core::status::{ConnectionState, NodeStatus};
 
@@ -53,6 +56,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What was found, in order; excused findings among them.
     pub violations: Vec<Violation>,
+    /// What of the plan had no effect, in the order of time.
+    pub warnings: Vec<Warning>,
     /// The log, if it was asked for.
     pub timeline: Option<Timeline>,
     /// The hash of all events, if it was asked for.
@@ -73,6 +78,9 @@ impl Outcome {
 
 /// The name under which an `expect.state` that was not met is reported.
 pub const EXPECTED_STATE: &str = "expected-state";
+
+/// The name under which it is reported that something in `expect.reaches` did not happen.
+pub const EXPECTED_EVENT: &str = "expected-event";
 
 /// The name under which it is reported that something in `expect.violates` held.
 pub const EXPECTED_VIOLATION: &str = "expected-violation";
@@ -143,14 +151,17 @@ struct Run<'a> {
 impl Run<'_> {
     /// Runs to the end; what has not come about in time, if anything.
     fn play_out(&mut self) -> Vec<(&'static str, String)> {
-        let last_start = self.scenario.start.values().max().copied().unwrap_or(Duration::ZERO);
-        let heals_at = SimTime::ZERO + self.scenario.heals_at().max(last_start);
         self.world.run_until(SimTime::ZERO, self.scenario.expect.violates.is_empty());
-        self.advance(heals_at);
+        // What comes true on the way may bring the healing forward, or put it off.
+        while self.world.now() < self.world.heals_at() && !self.over() {
+            self.advance(self.world.heals_at());
+        }
         if self.over() {
             return Vec::new();
         }
-        if !self.scenario.plan.steps.is_empty() {
+        let heals_at = self.world.heals_at();
+        let gave_up = self.world.give_up();
+        if gave_up || !self.scenario.plan.steps.is_empty() {
             self.world.heal();
         }
         let missing = self.converge(heals_at);
@@ -164,7 +175,8 @@ impl Run<'_> {
         self.scenario.expect.violates.is_empty() && self.world.is_violated()
     }
 
-    /// Runs up to `until`, and asks the properties once in every heartbeat interval.
+    /// Runs up to `until`, and asks the properties once in every heartbeat interval. Stops early when a condition of the
+    /// plan comes true, which may change when everything is healed.
     fn advance(&mut self, until: SimTime) {
         let interval = self.setup.common().heartbeat_interval;
         let stop = self.scenario.expect.violates.is_empty();
@@ -180,7 +192,8 @@ impl Run<'_> {
             }
             self.compare_expected_states();
             self.world.look();
-            if next == self.world.now() && next >= until {
+            let is_replanned = self.world.take_replanned();
+            if is_replanned || (next == self.world.now() && next >= until) {
                 return;
             }
         }
@@ -220,13 +233,19 @@ impl Run<'_> {
             let finding = properties::without_members(&self.world.cluster());
             self.world.found(properties::MEMBER_EXISTS, finding);
         }
+        if !self.over()
+            && let Some(text) = self.world.unreached()
+        {
+            self.world.found(EXPECTED_EVENT, Finding::new(text));
+        }
         self.expect_violations();
         let violations = self.world.violations().to_vec();
         let verdict = verdict(&violations, &self.scenario.expect.violates);
         let (counts, ended_at) = (self.world.counts(), self.world.now());
         self.world.note("**", verdict.word(), |_| String::new());
-        let digest = self.world.digest();
-        Outcome { verdict, violations, timeline: self.world.into_timeline(), digest, counts, ended_at }
+        let (digest, warnings) = (self.world.digest(), self.world.take_warnings());
+        let timeline = self.world.into_timeline();
+        Outcome { verdict, violations, warnings, timeline, digest, counts, ended_at }
     }
 
     /// A scenario that shows how something breaks has failed when it does not.
@@ -275,13 +294,23 @@ pub(crate) fn liveness_findings(
 
 /// What the coordinator says instead of what is expected, in words; `None` if it says that.
 pub(crate) fn unexpected(cluster: &properties::Cluster<'_>, expected: &StateExpectation) -> Option<String> {
-    let id = cluster.machine(expected.node).map(|machine| machine.disk.id);
-    let status = cluster.coordinator().and_then(|(_, _, coordinator)| coordinator.table().get(id?));
-    if status.is_some_and(|status| is_as_expected(status, expected.state)) {
+    if says(cluster, expected.node, expected.state) {
         return None;
     }
-    let found = status.map_or_else(|| "nothing".to_owned(), |status| show_state(status));
+    let found = status_of(cluster, expected.node).map_or_else(|| "nothing".to_owned(), show_state);
     Some(format!("{} is {found} for the coordinator, expected {}", expected.node, expected.state))
+}
+
+/// Whether the acting coordinator says this of a node.
+pub(crate) fn says(cluster: &properties::Cluster<'_>, node: NodeNumber, state: ExpectedState) -> bool {
+    status_of(cluster, node).is_some_and(|status| is_as_expected(status, state))
+}
+
+/// What the acting coordinator says of a node.
+fn status_of<'a>(cluster: &'a properties::Cluster<'_>, node: NodeNumber) -> Option<&'a NodeStatus> {
+    let id = cluster.machine(node)?.disk.id;
+    let (_, _, coordinator) = cluster.coordinator()?;
+    coordinator.table().get(id).map(Arc::as_ref)
 }
 
 /// The properties that were to be violated, and held.

@@ -322,7 +322,7 @@ impl Setup {
         }
     }
 
-    /// The session timeout that a server with this scenario's tick grants.
+    /// The session timeout that this scenario's servers grant.
     #[must_use]
     pub fn negotiated_timeout(&self, scenario: &Scenario) -> Duration {
         server_config(&self.complete(scenario), 1).negotiate(self.session_timeout)
@@ -332,7 +332,16 @@ impl Setup {
 /// How a scenario's `number`th ZooKeeper server is configured, before chance has its say.
 #[must_use]
 pub fn server_config(scenario: &Scenario, number: u32) -> ServerConfig {
-    let ZooKeeper { servers, tick, init_limit, sync_limit, release, .. } = scenario.zookeeper;
+    let ZooKeeper {
+        servers,
+        tick,
+        init_limit,
+        sync_limit,
+        min_session_timeout,
+        max_session_timeout,
+        release,
+        ..
+    } = scenario.zookeeper;
     // One server counts its sessions from 1, so that they are easy to read.
     let first = if servers == 1 { 1 } else { (u64::from(number) << 56) + 1 };
     ServerConfig {
@@ -342,6 +351,8 @@ pub fn server_config(scenario: &Scenario, number: u32) -> ServerConfig {
         tick,
         init_limit,
         sync_limit,
+        session_timeout_min: min_session_timeout,
+        session_timeout_max: max_session_timeout,
         first_session: SessionId(first),
         ..ServerConfig::default()
     }

@@ -8,11 +8,14 @@ mod notes;
 mod servers;
 mod verdict;
 
+use crate::doubts::Doubts;
+use crate::events::Reaches;
 use crate::for_good::ForGood;
 use crate::plan::NodeNumber;
 use crate::properties::{Cluster, Finding, Incident, Property, safety};
 use crate::random::{Stream, Streams};
 use crate::scenario::Scenario;
+use crate::schedule::Schedule;
 use crate::setup::Setup;
 use crate::time::{AT_ONCE_MAX, Progress, SimTime};
 use crate::timeline::Timeline;
@@ -56,6 +59,9 @@ pub struct Witness {
     /// What each node was before the step that it is in.
     before: BTreeMap<NodeNumber, nodes::Stepping>,
     violations: Vec<Violation>,
+    schedule: Schedule,
+    doubts: Doubts,
+    reaches: Reaches,
     timeline: Option<Timeline>,
     /// What the timeline shows of each node.
     states: world::notes::States,
@@ -107,6 +113,9 @@ impl Witness {
             properties,
             before: BTreeMap::new(),
             violations: Vec::new(),
+            schedule: Schedule::new(&scenario, &setup, seed),
+            doubts: Doubts::default(),
+            reaches: Reaches::new(&scenario.expect.reaches),
             timeline: timeline.then(|| Timeline::new(header)),
             states: world::notes::States::default(),
             counts: Counts::default(),

@@ -44,7 +44,7 @@ fn draw_flapping(frame: &Frame, number: u64) -> Vec<Step> {
     let mut steps = Vec::new();
     for _ in 0..times {
         let lasts = if action.lasts() { Lasts::For(length) } else { Lasts::UntilHealed };
-        steps.push(Step { at, action: action.clone(), lasts });
+        steps.push(Step::new(at, action.clone(), lasts));
         at += length + pause;
     }
     steps

@@ -56,6 +56,7 @@ pub(super) fn draw_servers(stream: &mut Stream, tick: Duration, longest_latency:
         sync_limit: *stream.pick(&[2, 5, 5]),
         release: *stream.pick(&[Release::V3_8_0, Release::V3_9_5]),
         library: *stream.pick(&[ClientLibrary::Curator, ClientLibrary::CuratorOn393]),
+        ..ZooKeeper::default()
     }
 }
 
@@ -84,7 +85,7 @@ pub(super) fn draw_steps(frame: &Frame) -> Vec<Step> {
         let action = draw_action(&mut stream, &kinds, frame.nodes, frame.servers);
         let lasts =
             if action.lasts() { Lasts::For(frame.pace.draw_length(&mut stream)) } else { Lasts::UntilHealed };
-        Step { at, action, lasts }
+        Step::new(at, action, lasts)
     });
     steps.collect()
 }

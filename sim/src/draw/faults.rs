@@ -89,7 +89,7 @@ pub(super) fn draw_kinds(shape: &mut Stream, frame: &Frame) -> Vec<Kind> {
 pub(super) fn draw_step(stream: &mut Stream, frame: &Frame, kinds: &[Kind], at: Duration) -> Step {
     let action = draw_action(stream, kinds, frame.nodes);
     let lasts = if action.lasts() { Lasts::For(frame.pace.draw_length(stream)) } else { Lasts::UntilHealed };
-    Step { at, action, lasts }
+    Step::new(at, action, lasts)
 }
 
 pub(super) fn draw_action(stream: &mut Stream, kinds: &[Kind], nodes: u32) -> Action {

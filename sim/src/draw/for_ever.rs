@@ -72,7 +72,7 @@ fn each_at_a_time(stream: &mut Stream, frame: &Frame, actions: Vec<Action>) -> V
         if !together {
             at = draw_moment(stream, 5_000, frame.horizon);
         }
-        Step { at, action, lasts: Lasts::ForEver }
+        Step::new(at, action, Lasts::ForEver)
     });
     steps.collect()
 }

@@ -51,11 +51,7 @@ fn draw_story(frame: &Frame, number: u64) -> Vec<Step> {
     let mut at = begins;
     let mut steps = Vec::new();
     for deed in *stream.pick(&STORIES) {
-        steps.push(Step {
-            at,
-            action: draw_deed(&mut stream, frame, *deed, node),
-            lasts: Lasts::UntilHealed,
-        });
+        steps.push(Step::new(at, draw_deed(&mut stream, frame, *deed, node), Lasts::UntilHealed));
         at += frame.pace.draw_pause(&mut stream);
         // Handing FlowFiles over takes up to five seconds; half of the time people wait for it.
         if matches!(deed, Deed::Offload) && stream.below(2) == 0 {
@@ -106,5 +102,5 @@ fn draw_fault(frame: &Frame, number: u64, node: NodeNumber, begins: Duration, en
     };
     let lasts =
         if action.lasts() { Lasts::For(frame.pace.draw_length(&mut stream)) } else { Lasts::UntilHealed };
-    Step { at, action, lasts }
+    Step::new(at, action, lasts)
 }

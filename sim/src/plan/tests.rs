@@ -147,10 +147,9 @@ fn cuts_have_two_sides_and_a_direction() {
 
 #[test]
 fn a_plan_is_sorted_by_time_and_keeps_the_order_within_one() {
-    let step = |secs, node| Step {
-        at: Duration::from_secs(secs),
-        action: Action::Start { node: Selector::Node(NodeNumber(node)) },
-        lasts: Lasts::UntilHealed,
+    let step = |secs, node| {
+        let action = Action::Start { node: Selector::Node(NodeNumber(node)) };
+        Step::new(Duration::from_secs(secs), action, Lasts::UntilHealed)
     };
     let plan = Plan::new(vec![step(2, 1), step(1, 2), step(2, 3), step(1, 4)]);
     let order: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
@@ -161,8 +160,13 @@ fn a_plan_is_sorted_by_time_and_keeps_the_order_within_one() {
 #[test]
 fn a_fault_without_a_length_is_given_time_to_show() {
     let crash = Action::Crash { node: Selector::Coordinator, disk: Disk::Wiped };
-    let step = Step { at: Duration::from_secs(5), action: crash, lasts: Lasts::UntilHealed };
+    let step = Step::new(Duration::from_secs(5), crash, Lasts::UntilHealed);
     assert_eq!(step.end(), Duration::from_secs(5) + OPEN_STEP);
+    let spread = Step { spread: Duration::from_secs(3), ..step.clone() };
+    assert_eq!(spread.end(), Duration::from_secs(8) + OPEN_STEP);
+    let when = Some(Condition::Property("all-connected".into()));
+    let plan = Plan::new(vec![Step { when, ..spread }]);
+    assert_eq!(plan.end(), Duration::ZERO, "the time of a step with a condition is not known");
     assert_eq!(
         Step { lasts: Lasts::For(Duration::from_secs(1)), ..step.clone() }.end(),
         Duration::from_secs(6)
@@ -176,8 +180,17 @@ fn a_fault_without_a_length_is_given_time_to_show() {
 #[test]
 fn actions_speak_the_words_of_the_timeline() {
     let cut = Action::Cut { cut: "n1 | zookeeper".parse().unwrap(), protocol: None };
-    let step = Step { at: Duration::ZERO, action: cut, lasts: Lasts::For(Duration::from_secs(60)) };
+    let step = Step::new(Duration::ZERO, cut, Lasts::For(Duration::from_secs(60)));
     assert_eq!(step.to_string(), "cut n1 | zookeeper for 60s");
+    let when = |condition| Step { when: Some(condition), ..step.clone() }.to_string();
+    assert_eq!(
+        when(Condition::State("n2 is CONNECTED".parse().unwrap())),
+        "cut n1 | zookeeper for 60s, when n2 is CONNECTED"
+    );
+    assert_eq!(
+        when(Condition::Property("all-connected".into())),
+        "cut n1 | zookeeper for 60s, after all-connected"
+    );
     let ratio = "10%".parse().unwrap();
     let loss = Action::Loss { between: Cut::everything(), ratio, protocol: Some(Protocol::Cluster) };
     assert_eq!(loss.to_string(), "loss 10% between all | all, cluster only");

@@ -352,9 +352,18 @@ impl fmt::Display for Action {
 }
 
 impl fmt::Display for Step {
-    /// The step as one line, without its time: `cut n1 | zookeeper for 60s`.
+    /// The step as one line, without its time: `cut n1 | zookeeper for 60s, when n2 is CONNECTED`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.action, self.lasts.words())
+        write!(f, "{}{}", self.action, self.manner())
+    }
+}
+
+impl Step {
+    /// What follows the action in a line: how long it lasts, and what it waited for.
+    #[must_use]
+    pub fn manner(&self) -> String {
+        let when = self.when.as_ref().map_or_else(String::new, |when| format!(", {when}"));
+        format!("{}{when}", self.lasts.words())
     }
 }
 

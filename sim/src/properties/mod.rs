@@ -575,6 +575,11 @@ pub fn pending(cluster: &Cluster<'_>) -> Vec<(&'static str, Option<String>)> {
     liveness::pending(cluster)
 }
 
+/// Whether what a liveness property asks for has come about; never for a name that no property has.
+pub(crate) fn has_come_about(cluster: &Cluster<'_>, property: &str) -> bool {
+    liveness::has_come_about(cluster, property)
+}
+
 /// The excused finding of a healed run that has no member, if that is no fault.
 pub(crate) fn without_members(cluster: &Cluster<'_>) -> Option<Finding> {
     let excuse = liveness::excuse_without_members(cluster)?;

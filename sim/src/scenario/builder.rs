@@ -6,7 +6,8 @@ use super::file::{
 };
 use super::resolve::{is_writable, resolve};
 use super::rules::{RuleChoice, RuleOverride};
-use super::words::{Entries, Located, Name, Text, Whole, Word};
+use super::values::Start;
+use super::words::{Begin, Entries, Located, Name, Text, Whole, Word};
 use super::{Known, Scenario, ScenarioError};
 use crate::plan::{DurationRange, Lasts, OperatorAction, WordError};
 use core::fmt::Display;
@@ -29,6 +30,34 @@ impl From<Duration> for Time {
             Time(Ok(duration))
         } else {
             Time(Err(WordError::new(&format!("{}ns", duration.as_nanos()), Duration::EXPECTED)))
+        }
+    }
+}
+
+/// When a step begins, for a builder: a text as in a file, such as `60s` or `60s..70s`, a duration, or a range of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Moment(Result<DurationRange, WordError>);
+
+impl From<&str> for Moment {
+    fn from(text: &str) -> Self {
+        Moment(Begin::read(text).map(|begin| begin.0))
+    }
+}
+
+impl From<Duration> for Moment {
+    fn from(duration: Duration) -> Self {
+        DurationRange::exactly(duration).into()
+    }
+}
+
+impl From<DurationRange> for Moment {
+    fn from(range: DurationRange) -> Self {
+        let DurationRange { min, max } = range;
+        if is_writable(min) && is_writable(max) && min <= max {
+            Moment(Ok(range))
+        } else {
+            let found = format!("{}ns..{}ns", min.as_nanos(), max.as_nanos());
+            Moment(Err(WordError::new(&found, Begin::EXPECTED)))
         }
     }
 }
@@ -201,7 +230,17 @@ impl ScenarioBuilder {
     pub fn starting(mut self, node: impl Display, time: impl Into<Time>) -> Self {
         let (node, time) = (self.word("cluster.start", node), self.time("cluster.start", time));
         if let (Some(node), Some(time)) = (node, time) {
-            push(&mut self.cluster.start, node, time.value);
+            push(&mut self.cluster.start, node, Word(Start::At(time.value.0)));
+        }
+        self
+    }
+
+    /// A node's process starts when the acting coordinator first says this of another node, such as `n1 is CONNECTED`.
+    #[must_use]
+    pub fn starting_when(mut self, node: impl Display, state: impl Display) -> Self {
+        let (node, state) = (self.word("cluster.start", node), self.word("cluster.start", state));
+        if let (Some(node), Some(state)) = (node, state) {
+            push(&mut self.cluster.start, node, Word(Start::When(state.value.0)));
         }
         self
     }
@@ -237,6 +276,20 @@ impl ScenarioBuilder {
         })
     }
 
+    /// ZooKeeper's minSessionTimeout.
+    #[must_use]
+    pub fn zookeeper_min_session_timeout(mut self, timeout: impl Into<Time>) -> Self {
+        let timeout = self.time("zookeeper.min_session_timeout", timeout);
+        self.in_zookeeper(|zookeeper| zookeeper.min_session_timeout = timeout)
+    }
+
+    /// ZooKeeper's maxSessionTimeout.
+    #[must_use]
+    pub fn zookeeper_max_session_timeout(mut self, timeout: impl Into<Time>) -> Self {
+        let timeout = self.time("zookeeper.max_session_timeout", timeout);
+        self.in_zookeeper(|zookeeper| zookeeper.max_session_timeout = timeout)
+    }
+
     /// Which release ZooKeeper's servers behave like, such as `3.8.0`.
     #[must_use]
     pub fn zookeeper_release(mut self, release: impl Display) -> Self {
@@ -259,15 +312,22 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Begins a step.
+    /// Begins a step, which happens at that time, or at one that the seed draws from a range. With
+    /// [`ScenarioBuilder::when`] or [`ScenarioBuilder::after`] the condition is looked at from then on.
     #[must_use]
-    pub fn at(mut self, time: impl Into<Time>) -> Self {
-        let step = FileStep { at: self.time("at", time), ..FileStep::default() };
-        self.file.plan.get_or_insert_default().push(Located::nowhere(step));
-        self
+    pub fn at(mut self, time: impl Into<Moment>) -> Self {
+        self.file.plan.get_or_insert_default().push(Located::nowhere(FileStep::default()));
+        let Moment(read) = time.into();
+        let at = self.keep("at", read).map(|range| Located::nowhere(Word(Begin(range))));
+        self.in_step("at", |step| step.at = at)
     }
 
     step_texts! {
+        /// The step begins when the acting coordinator says this of a node, such as `n1 is CONNECTED` or
+        /// `n1 is DISCONNECTED LACK_OF_HEARTBEAT`.
+        when => when, "when";
+        /// The step begins when what this liveness property asks for, such as `all-connected`, has come about.
+        after => after, "after";
         /// Loses every message between two sides, such as `n1, n2 | rest` or `n1 > zookeeper`.
         cut => cut, "cut";
         /// Loses this share of the messages, such as `10%`.
@@ -390,6 +450,14 @@ impl ScenarioBuilder {
     pub fn violates(mut self, property: &str) -> Self {
         let name = self.word("expect.violates", property);
         self.expect.violates.get_or_insert_default().extend(name);
+        self
+    }
+
+    /// This event of the timeline, such as `expired`, must happen at least once.
+    #[must_use]
+    pub fn reaches(mut self, event: impl Display) -> Self {
+        let name = self.word("expect.reaches", event);
+        self.expect.reaches.get_or_insert_default().extend(name);
         self
     }
 

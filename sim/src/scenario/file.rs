@@ -2,12 +2,12 @@
 //! on the keys are what an editor shows.
 
 use super::rules::rule_schemas;
-use super::values::{ClientLibrary, ExpectedState, FlowName};
+use super::values::{ClientLibrary, FlowName, Start};
 use super::words::{
-    Ahead, Buffered, Down, Drift, Entries, Located, Machines, Name, NifiKey, OneNode, Processes, Text, Whole,
-    Whose, Word,
+    Ahead, Begin, Buffered, Down, Drift, Entries, Located, Machines, Name, NifiKey, OneNode, Processes, Text,
+    Whole, Whose, Word,
 };
-use crate::plan::{Cut, Disk, DurationRange, Lasts, NodeNumber, Protocol, Ratio};
+use crate::plan::{Cut, Disk, DurationRange, ExpectedState, Lasts, NodeNumber, NodeState, Protocol, Ratio};
 use core::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -34,7 +34,8 @@ pub(super) struct FileScenario {
     pub(super) seed: Option<Located<Whole>>,
     /// How long the run lasts at least, such as "120s". Default: until everything is healed and the cluster is quiet.
     pub(super) until: Key<Duration>,
-    /// When all faults are undone. Default: when the last step is over; a fault without `for` counts as 60s long.
+    /// When all faults are undone. Default: when the last step is over; a fault without `for` counts as 60s long, and a
+    /// step whose condition has not come true is waited for (docs/plan.md says how long).
     pub(super) heal: Key<Duration>,
     /// The cluster.
     #[schemars(with = "FileCluster")]
@@ -70,8 +71,9 @@ pub(super) struct FileCluster {
     pub(super) flows: Option<Entries<Whose, Word<FlowName>>>,
     /// The queues that hold data, for each node.
     pub(super) queued: Option<Entries<NodeNumber, Vec<Located<Word<Name>>>>>,
-    /// When each node's process starts. Default: 0s.
-    pub(super) start: Option<Entries<NodeNumber, Word<Duration>>>,
+    /// When each node's process starts: at a time such as "30s", or when the acting coordinator first says something of
+    /// another node, such as "n1 is CONNECTED". Default: 0s.
+    pub(super) start: Option<Entries<NodeNumber, Word<Start>>>,
     /// How long loading a flow takes. Default: "200ms..1s".
     pub(super) flow_load: Key<DurationRange>,
     /// How many loads of a flow fail, from the first one, on each node. Default: 0.
@@ -164,6 +166,10 @@ pub(super) struct FileZooKeeper {
     /// ZooKeeper's syncLimit: after how many ticks of silence leader and follower give each other up. Default: 5.
     #[schemars(range(min = 1))]
     pub(super) sync_limit: Option<Located<Whole>>,
+    /// ZooKeeper's minSessionTimeout: a session that asks for less gets this. Default: two ticks.
+    pub(super) min_session_timeout: Key<Duration>,
+    /// ZooKeeper's maxSessionTimeout: a session that asks for more gets this. Default: twenty ticks.
+    pub(super) max_session_timeout: Key<Duration>,
     /// Which release the servers behave like. Default: "3.9.5".
     pub(super) release: Key<Release>,
     /// Which library the nodes reach the servers with. Default: "curator".
@@ -179,14 +185,20 @@ pub(super) struct FileNetwork {
     pub(super) latency: Key<DurationRange>,
 }
 
-/// One step of the plan: a time, exactly one action, and what belongs to that action.
+/// One step of the plan: a time or a condition, exactly one action, and what belongs to that action.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a step, [[plan]]")]
-#[schemars(rename = "Step", extend("oneOf" = super::step::one_action()))]
+#[schemars(rename = "Step", extend("oneOf" = super::step::one_action(), "anyOf" = super::step::a_time()))]
 pub(super) struct FileStep {
-    /// When the step begins, from the start of the run.
-    #[schemars(required)]
-    pub(super) at: Key<Duration>,
+    /// When the step begins, from the start of the run, such as "60s"; or a range, such as "60s..70s", from which the seed
+    /// draws the time. With `when` or `after`: from when on the condition is looked at. Default: "0s" with one of them;
+    /// needed without.
+    pub(super) at: Key<Begin>,
+    /// The step begins when the acting coordinator says this of a node: "n1 is CONNECTED", or with a disconnection code
+    /// "n1 is DISCONNECTED LACK_OF_HEARTBEAT".
+    pub(super) when: Key<NodeState>,
+    /// The step begins when what this liveness property asks for, such as "all-connected", has come about.
+    pub(super) after: Key<Name>,
     /// How long the step lasts, such as "60s". Default: until everything is healed. "ever" with `cut`, `crash`, `wipe`,
     /// `stop`, `pause` and `zookeeper`: the healing does not undo it, and only the rest of the cluster must come back.
     pub(super) r#for: Key<Lasts>,
@@ -270,6 +282,8 @@ pub(super) struct FileExpect {
     pub(super) eventually: Option<Entries<Name, Word<Duration>>>,
     /// This run must end as violated, by exactly these properties.
     pub(super) violates: Option<Vec<Located<Word<Name>>>>,
+    /// Events of the timeline (its third column), such as "expired" or "elected", each of which must happen at least once.
+    pub(super) reaches: Option<Vec<Located<Word<Name>>>>,
     /// What the acting coordinator must say about a node at a time.
     pub(super) state: Option<Vec<Located<FileState>>>,
 }

@@ -17,10 +17,11 @@ pub(crate) mod strategies;
 #[cfg(test)]
 mod tests;
 
-pub use builder::{ScenarioBuilder, Time};
+pub use crate::plan::ExpectedState;
+pub use builder::{Moment, ScenarioBuilder, Time};
 pub use rules::{RuleChoice, RuleError, RuleOverride};
 pub use schema::schema;
-pub use values::{ClientLibrary, ExpectedState, FlowName};
+pub use values::{ClientLibrary, FlowName, Start};
 
 use crate::plan::{DurationRange, NodeNumber, Plan};
 use crate::properties::{LIVENESS, SAFETY};
@@ -60,7 +61,7 @@ pub struct Scenario {
     /// The queues that hold data; nodes without any are left out.
     pub queued: BTreeMap<NodeNumber, BTreeSet<String>>,
     /// When processes start; nodes that start at zero are left out.
-    pub start: BTreeMap<NodeNumber, Duration>,
+    pub start: BTreeMap<NodeNumber, Start>,
     /// How long loading a flow takes.
     pub flow_load: DurationRange,
     /// How many loads of a flow fail, from the first one; nodes without a failure are left out.
@@ -93,6 +94,10 @@ pub struct ZooKeeper {
     pub init_limit: u32,
     /// `syncLimit`, in ticks; at least 1.
     pub sync_limit: u32,
+    /// `minSessionTimeout`; two ticks when `None`. Not above the maximum.
+    pub min_session_timeout: Option<Duration>,
+    /// `maxSessionTimeout`; twenty ticks when `None`.
+    pub max_session_timeout: Option<Duration>,
     /// Which release they behave like.
     pub release: Release,
     /// Which library the nodes reach them with.
@@ -109,6 +114,8 @@ impl Default for ZooKeeper {
             tick: Duration::from_secs(2),
             init_limit: 10,
             sync_limit: 5,
+            min_session_timeout: None,
+            max_session_timeout: None,
             release: Release::default(),
             library: ClientLibrary::default(),
         }
@@ -148,6 +155,8 @@ pub struct Expect {
     pub eventually: Option<BTreeMap<String, Duration>>,
     /// The properties that this run must violate, no more and no fewer; empty for a run that must pass.
     pub violates: BTreeSet<String>,
+    /// The events of the timeline each of which must happen at least once; names of [`EVENTS`](crate::events::EVENTS).
+    pub reaches: BTreeSet<String>,
     /// What the acting coordinator must say, sorted by time.
     pub states: Vec<StateExpectation>,
 }
@@ -224,7 +233,8 @@ impl Scenario {
         resolve::resolve(&file, known).map_err(|problem| located(text, problem))
     }
 
-    /// When all faults are undone: when the scenario says so, otherwise when the last step is over.
+    /// When all faults are undone: when the scenario says so, otherwise when the last step is over. While steps wait for
+    /// their conditions it is later; see [`Schedule`](crate::schedule::Schedule).
     #[must_use]
     pub fn heals_at(&self) -> Duration {
         self.heal.unwrap_or_else(|| self.plan.end())

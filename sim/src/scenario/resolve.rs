@@ -4,10 +4,13 @@ use super::file::{FileCluster, FileExpect, FileRules, FileScenario, FileState, F
 use super::nearest::did_you_mean;
 use super::rules::{RuleChoice, RuleOverride};
 use super::step::{exists, step};
-use super::values::{ExpectedState, FlowName};
+use super::values::{FlowName, Start};
 use super::words::{Entries, Located, Name, Text, Whole, Whose, Word};
 use super::{Expect, Flows, Known, Scenario, StateExpectation, ZooKeeper};
-use crate::plan::{DURATION_MAX, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Selector, show_duration};
+use crate::events::EVENTS;
+use crate::plan::{
+    DURATION_MAX, ExpectedState, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Selector, show_duration,
+};
 use crate::property_keys::check_override;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -96,13 +99,15 @@ pub(super) fn resolve(file: &FileScenario, known: &Known<'_>) -> Result<Scenario
         firewall: cluster.firewall.as_ref().map(|text| text.value.clone()),
         flows: flows(cluster, nodes)?,
         queued: queued(cluster, nodes)?,
-        start: per_node("cluster.start", cluster.start.as_ref(), nodes, |_, start| Ok(start.value.0))?,
+        start: per_node("cluster.start", cluster.start.as_ref(), nodes, |node, start| {
+            check_start(node, start, nodes)
+        })?,
         flow_load: cluster.flow_load.as_ref().map_or(Scenario::FLOW_LOAD, |range| range.value.0),
         load_failures: load_failures(cluster, nodes)?,
         nifi: nifi(cluster)?,
         zookeeper,
         latency: latency.map_or(Scenario::LATENCY, |range| range.value.0),
-        plan: plan(file, size)?,
+        plan: plan(file, size, known)?,
         expect: match &file.expect {
             Some(expect) => expectations(expect, size, known)?,
             None => Expect::default(),
@@ -155,7 +160,7 @@ fn rules(cluster: &FileCluster, known: &Known<'_>) -> Result<RuleChoice, Problem
 }
 
 /// The name, if it is known.
-fn look_up(key: &str, name: &Located<Word<Name>>, known: &[&str]) -> Result<String, Problem> {
+pub(super) fn look_up(key: &str, name: &Located<Word<Name>>, known: &[&str]) -> Result<String, Problem> {
     look_up_text(key, &name.value.0.0, name.offset, known)
 }
 
@@ -225,6 +230,24 @@ fn load_failures(cluster: &FileCluster, nodes: u32) -> Result<BTreeMap<NodeNumbe
     )
 }
 
+/// When a node starts, if another node than itself decides that.
+fn check_start(node: NodeNumber, start: &Located<Word<Start>>, nodes: u32) -> Result<Start, Problem> {
+    let key = format!("cluster.start.{node}");
+    match start.value.0 {
+        Start::When(state) if !exists(state.node, nodes) => {
+            Err(no_such_node(&key, start.offset, state.node, nodes))
+        }
+        Start::When(state) if state.node == node => Err(problem(
+            &key,
+            start.offset,
+            format!(
+                "found \"{state}\", expected the state of another node, for {node} has none before it starts"
+            ),
+        )),
+        start @ (Start::At(_) | Start::When(_)) => Ok(start),
+    }
+}
+
 fn nifi(cluster: &FileCluster) -> Result<BTreeMap<String, String>, Problem> {
     let entries = cluster.nifi.as_ref().map_or(&[][..], |entries| &entries.0);
     let read = entries.iter().map(|(key, value)| {
@@ -257,13 +280,17 @@ fn zookeeper(file: Option<&FileZooKeeper>) -> Result<ZooKeeper, Problem> {
             }
         }
     };
+    let tick = zookeeper_tick(file, defaults.tick)?;
+    let (min_session_timeout, max_session_timeout) = session_timeouts(file, tick)?;
     Ok(ZooKeeper {
         servers: number("servers", &file.servers, defaults.servers, SERVERS_MAX)?,
         servers_by_properties: file.servers.is_none(),
         embedded: 0,
-        tick: zookeeper_tick(file, defaults.tick)?,
+        tick,
         init_limit: number("init_limit", &file.init_limit, defaults.init_limit, LIMIT_MAX)?,
         sync_limit: number("sync_limit", &file.sync_limit, defaults.sync_limit, LIMIT_MAX)?,
+        min_session_timeout,
+        max_session_timeout,
         release: file.release.as_ref().map_or(defaults.release, |release| release.value.0),
         library: file.library.as_ref().map_or(defaults.library, |library| library.value.0),
     })
@@ -285,14 +312,60 @@ fn zookeeper_tick(file: &FileZooKeeper, default: Duration) -> Result<Duration, P
     Ok(tick.value.0)
 }
 
-fn plan(file: &FileScenario, size: Size) -> Result<Plan, Problem> {
+/// The longest session timeout that zoo.cfg can hold: a 32-bit number of milliseconds, a little less than 25 days.
+const SESSION_TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// The bounds of a session timeout, in whole milliseconds and the lower one first, as far as the file has them.
+fn session_timeouts(
+    file: &FileZooKeeper,
+    tick: Duration,
+) -> Result<(Option<Duration>, Option<Duration>), Problem> {
+    let read = |key: &str, bound: &Option<Located<Word<Duration>>>| {
+        let Some(bound) = bound else { return Ok(None) };
+        let found = bound.value.0;
+        let is_whole = found.subsec_nanos().is_multiple_of(1_000_000);
+        if found.is_zero() || !is_whole || found > SESSION_TIMEOUT_MAX {
+            let (found, most) = (show_duration(found), show_duration(SESSION_TIMEOUT_MAX));
+            let expected =
+                format!("found \"{found}\", expected whole milliseconds from \"1ms\" to \"{most}\"");
+            return Err(problem(&format!("zookeeper.{key}"), bound.offset, expected));
+        }
+        Ok(Some(found))
+    };
+    let min = read("min_session_timeout", &file.min_session_timeout)?;
+    let max = read("max_session_timeout", &file.max_session_timeout)?;
+    let (least, most) = (min.unwrap_or(tick.saturating_mul(2)), max.unwrap_or(tick.saturating_mul(20)));
+    if least <= most {
+        return Ok((min, max));
+    }
+    let (least, most) = (show_duration(least), show_duration(most));
+    Err(match (&file.min_session_timeout, &file.max_session_timeout) {
+        (Some(written), other) => {
+            let default = if other.is_none() { ", which is twenty ticks by default" } else { "" };
+            let expected =
+                format!("found \"{least}\", expected at most max_session_timeout, \"{most}\"{default}");
+            problem("zookeeper.min_session_timeout", written.offset, expected)
+        }
+        (None, written) => {
+            let expected = format!(
+                "found \"{most}\", expected at least min_session_timeout, \"{least}\", which is two ticks by default"
+            );
+            let offset = written.as_ref().and_then(|written| written.offset);
+            problem("zookeeper.max_session_timeout", offset, expected)
+        }
+    })
+}
+
+fn plan(file: &FileScenario, size: Size, known: &Known<'_>) -> Result<Plan, Problem> {
+    let liveness = known.liveness;
     let files = file.plan.as_deref().unwrap_or_default();
     let mut steps = Vec::with_capacity(files.len());
     for (index, file) in files.iter().enumerate() {
-        let step = step(&file.value, file.offset, size).map_err(|problem| match problem.offset {
-            Some(_) => problem,
-            None => Problem { key: format!("step {}, {}", index + 1, problem.key), ..problem },
-        })?;
+        let step =
+            step(&file.value, file.offset, size, liveness).map_err(|problem| match problem.offset {
+                Some(_) => problem,
+                None => Problem { key: format!("step {}, {}", index + 1, problem.key), ..problem },
+            })?;
         steps.push(step);
     }
     Ok(Plan::new(steps))
@@ -300,10 +373,11 @@ fn plan(file: &FileScenario, size: Size) -> Result<Plan, Problem> {
 
 /// A step that begins after everything is undone would do nothing that anybody meant.
 fn check_healing(file: &FileScenario, scenario: &Scenario) -> Result<(), Problem> {
-    let (Some(heal), Some(last)) = (&file.heal, scenario.plan.steps.last()) else { return Ok(()) };
-    if last.at > heal.value.0 {
+    let last = scenario.plan.steps.iter().map(|step| step.begins().max).max();
+    let (Some(heal), Some(last)) = (&file.heal, last) else { return Ok(()) };
+    if last > heal.value.0 {
         let found = show_duration(heal.value.0);
-        let at = show_duration(last.at);
+        let at = show_duration(last);
         let expected =
             format!("found \"{found}\", expected no earlier than the last step, which begins at \"{at}\"");
         return Err(problem("heal", heal.offset, expected));
@@ -329,7 +403,20 @@ fn expectations(file: &FileExpect, size: Size, known: &Known<'_>) -> Result<Expe
         states.push(state(&file.value, file.offset, size)?);
     }
     states.sort_by_key(|state: &StateExpectation| state.at);
-    Ok(Expect { always, eventually, violates: violates.unwrap_or_default(), states })
+    let reaches = file.reaches.as_deref().unwrap_or_default().iter().map(event).collect::<Result<_, _>>()?;
+    Ok(Expect { always, eventually, violates: violates.unwrap_or_default(), reaches, states })
+}
+
+/// The event of that name. It is looked up whether names of rules and properties are or not: the timeline's words are the
+/// simulator's own.
+fn event(name: &Located<Word<Name>>) -> Result<String, Problem> {
+    let found = &name.value.0.0;
+    if EVENTS.contains(&found.as_str()) {
+        return Ok(found.clone());
+    }
+    let (nearest, all) = (did_you_mean(found, EVENTS.into_iter()), EVENTS.join(", "));
+    let expected = format!("found {found:?}, expected an event of the timeline, one of {all}{nearest}");
+    Err(problem("expect.reaches", name.offset, expected))
 }
 
 fn state(file: &FileState, offset: Option<usize>, size: Size) -> Result<StateExpectation, Problem> {

@@ -1,9 +1,11 @@
 //! From a step as it is written to a step of the plan: one action, what belongs to it, and nothing else.
 
 use super::file::{FileOperator, FileStep};
-use super::resolve::{Problem, Size, check_machine, missing, problem};
+use super::resolve::{Problem, Size, check_machine, look_up, missing, problem};
 use super::words::{Located, Machines, Processes, Word};
-use crate::plan::{Action, Cut, Disk, Lasts, NodeNumber, OperatorAction, Protocol, Selector, Step};
+use crate::plan::{
+    Action, Condition, Cut, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Protocol, Selector, Step,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -62,17 +64,33 @@ pub(super) fn one_action() -> Value {
     ACTIONS.iter().map(|key| json!({ "required": [key] })).collect()
 }
 
+/// For the schema: a time, or a condition.
+pub(super) fn a_time() -> Value {
+    ["at", "when", "after"].iter().map(|key| json!({ "required": [key] })).collect()
+}
+
 /// For the schema: exactly one request.
 pub(super) fn one_request() -> Value {
     REQUESTS.iter().map(|key| json!({ "required": [key] })).collect()
 }
 
-/// The step that `file` means among that many machines; `offset` is where it stands.
-pub(super) fn step(file: &FileStep, offset: Option<usize>, size: Size) -> Result<Step, Problem> {
-    let at = file
-        .at
-        .as_ref()
-        .ok_or_else(|| missing("at", offset, "the time when the step begins, such as \"60s\""))?;
+/// The step that `file` means among that many machines; `offset` is where it stands. `liveness`: the properties that
+/// there are.
+pub(super) fn step(
+    file: &FileStep,
+    offset: Option<usize>,
+    size: Size,
+    liveness: &[&str],
+) -> Result<Step, Problem> {
+    let when = condition(file, size, liveness)?;
+    let at = match &file.at {
+        Some(at) => at.value.0.0,
+        None if when.is_some() => DurationRange::exactly(Duration::ZERO),
+        None => {
+            let expected = "the time when the step begins, such as \"60s\" or \"60s..70s\", or what it waits for, with when or after";
+            return Err(missing("at", offset, expected));
+        }
+    };
     let word = the_action(file, offset)?;
     check_extras(file, word)?;
     let action = match link_action(file, size)? {
@@ -81,7 +99,26 @@ pub(super) fn step(file: &FileStep, offset: Option<usize>, size: Size) -> Result
     };
     let lasts = file.r#for.as_ref().map_or(Lasts::UntilHealed, |lasts| lasts.value.0);
     check_length(&action, file.r#for.as_ref().and_then(|lasts| lasts.offset).or(offset), lasts)?;
-    Ok(Step { at: at.value.0, action, lasts })
+    Ok(Step { at: at.min, spread: at.max.saturating_sub(at.min), when, action, lasts })
+}
+
+/// What the step waits for, if for anything.
+fn condition(file: &FileStep, size: Size, liveness: &[&str]) -> Result<Option<Condition>, Problem> {
+    match (&file.when, &file.after) {
+        (None, None) => Ok(None),
+        (Some(when), None) => {
+            check_machine("when", when.offset, Selector::Node(when.value.0.node), size)?;
+            Ok(Some(Condition::State(when.value.0)))
+        }
+        (None, Some(after)) => Ok(Some(Condition::Property(look_up("after", after, liveness)?))),
+        (Some(when), Some(after)) => {
+            let (second, first, offset) = match (when.offset, after.offset) {
+                (Some(when), Some(after)) if when > after => ("when", "after", Some(when)),
+                (_, after) => ("after", "when", after),
+            };
+            Err(problem(second, offset, format!("a second condition beside {first}, expected one of them")))
+        }
+    }
 }
 
 /// Which keys `file` has, out of [`ACTIONS`] and [`EXTRAS`], and where their values stand.

@@ -3,12 +3,13 @@
 use super::resolve::Size;
 use super::step::check_cut;
 use super::{
-    ClientLibrary, Expect, ExpectedState, FlowName, Flows, RuleChoice, RuleOverride, Scenario,
-    StateExpectation, ZooKeeper,
+    ClientLibrary, Expect, FlowName, Flows, RuleChoice, RuleOverride, Scenario, Start, StateExpectation,
+    ZooKeeper,
 };
+use crate::events::EVENTS;
 use crate::plan::{
-    Action, Cut, DRIFT_PPM_MAX, Direction, Disk, DurationRange, Lasts, NodeNumber, OperatorAction, Plan,
-    Protocol, Ratio, SERVERS_MAX, Selector, Step,
+    Action, Condition, Cut, DRIFT_PPM_MAX, Direction, Disk, DurationRange, ExpectedState, Lasts, NodeNumber,
+    NodeState, OperatorAction, Plan, Protocol, Ratio, SERVERS_MAX, Selector, Step,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -150,15 +151,32 @@ fn process_action(size: Size) -> impl Strategy<Value = Action> {
     ]
 }
 
+/// What can be said of one of that many nodes.
+fn node_state(nodes: u32) -> impl Strategy<Value = NodeState> {
+    (node(nodes), state()).prop_map(|(node, state)| NodeState { node, state })
+}
+
+/// Conditions that name these properties.
+fn condition(nodes: u32, liveness: &'static [&'static str]) -> impl Strategy<Value = Condition> {
+    let property = (0..liveness.len()).prop_map(|index| Condition::Property(liveness[index].to_owned()));
+    prop_oneof![2 => node_state(nodes).prop_map(Condition::State), 1 => property]
+}
+
 /// Steps among that many machines.
-fn step(size: Size) -> impl Strategy<Value = Step> {
+fn step(size: Size, liveness: &'static [&'static str]) -> impl Strategy<Value = Step> {
     let action = prop_oneof![link_action(size), process_action(size)];
     let lasts = prop_oneof![
         3 => Just(Lasts::UntilHealed),
         6 => duration().prop_filter("a length is not zero", |length| !length.is_zero()).prop_map(Lasts::For),
         2 => Just(Lasts::ForEver),
     ];
-    (duration(), action, lasts).prop_map(|(at, action, lasts)| {
+    let at = prop_oneof![
+        1 => Just(DurationRange::exactly(Duration::ZERO)),
+        4 => duration().prop_map(DurationRange::exactly),
+        2 => duration_range(),
+    ];
+    let when = prop_oneof![3 => Just(None), 1 => condition(size.nodes, liveness).prop_map(Some)];
+    (at, when, action, lasts).prop_map(|(at, when, action, lasts)| {
         let needed = matches!(action, Action::Pause { .. } | Action::ZooKeeperDown);
         let lasts = match lasts {
             Lasts::UntilHealed if needed => Lasts::For(Duration::from_secs(1)),
@@ -166,13 +184,18 @@ fn step(size: Size) -> impl Strategy<Value = Step> {
             Lasts::For(_) if !action.lasts() => Lasts::UntilHealed,
             other => other,
         };
-        Step { at, action, lasts }
+        Step { at: at.min, spread: at.max - at.min, when, action, lasts }
     })
 }
 
+/// When one of that many nodes starts.
+fn start(nodes: u32) -> impl Strategy<Value = Start> {
+    prop_oneof![2 => duration().prop_map(Start::At), 1 => node_state(nodes).prop_map(Start::When)]
+}
+
 /// Plans among that many machines.
-fn plan(size: Size) -> impl Strategy<Value = Plan> {
-    vec(step(size), 0..8).prop_map(Plan::new)
+fn plan(size: Size, liveness: &'static [&'static str]) -> impl Strategy<Value = Plan> {
+    vec(step(size, liveness), 0..8).prop_map(Plan::new)
 }
 
 fn flow_name() -> impl Strategy<Value = FlowName> {
@@ -213,9 +236,17 @@ fn state() -> impl Strategy<Value = ExpectedState> {
 fn zookeeper() -> impl Strategy<Value = ZooKeeper> {
     let release = prop_oneof![Just(Release::V3_8_0), Just(Release::V3_9_5)];
     let library = prop_oneof![Just(ClientLibrary::Curator), Just(ClientLibrary::CuratorOn393)];
-    (1..=SERVERS_MAX, duration(), 1..=100_u32, 1..=100_u32, release, library).prop_map(
-        |(servers, tick, init_limit, sync_limit, release, library)| {
+    let timeout =
+        || option::of((1..=i32::MAX.unsigned_abs()).prop_map(|ms| Duration::from_millis(ms.into())));
+    let limits = (1..=100_u32, 1..=100_u32);
+    (1..=SERVERS_MAX, duration(), limits, (timeout(), timeout()), release, library).prop_map(
+        |(servers, tick, (init_limit, sync_limit), (min, max), release, library)| {
             let tick = tick.max(Duration::from_millis(1));
+            let (min_session_timeout, max_session_timeout) = match (min, max) {
+                (Some(min), Some(max)) => (Some(min.min(max)), Some(min.max(max))),
+                (Some(min), None) => (Some(min).filter(|min| *min <= tick * 20), None),
+                (None, max) => (None, max.filter(|max| *max >= tick * 2)),
+            };
             ZooKeeper {
                 servers,
                 servers_by_properties: servers == 1 && init_limit.is_multiple_of(2),
@@ -223,6 +254,8 @@ fn zookeeper() -> impl Strategy<Value = ZooKeeper> {
                 tick,
                 init_limit,
                 sync_limit,
+                min_session_timeout,
+                max_session_timeout,
                 release,
                 library,
             }
@@ -244,11 +277,12 @@ fn expect(
         option::of(btree_set(safe.clone(), 0..3)),
         option::of(btree_map(live.clone(), duration(), 0..3)),
         btree_set(prop_oneof![safe, live], 0..3),
+        btree_set((0..EVENTS.len()).prop_map(|index| EVENTS[index].to_owned()), 0..3),
         vec(state, 0..3),
     )
-        .prop_map(|(always, eventually, violates, mut states)| {
+        .prop_map(|(always, eventually, violates, reaches, mut states)| {
             states.sort_by_key(|state| state.at);
-            Expect { always, eventually, violates, states }
+            Expect { always, eventually, violates, reaches, states }
         })
 }
 
@@ -294,15 +328,19 @@ pub(crate) fn scenario(
             let cluster = (
                 flows(nodes),
                 btree_map(node(nodes), btree_set(line(), 1..3), 0..3),
-                btree_map(node(nodes), duration(), 0..3),
+                btree_map(node(nodes), start(nodes), 0..3),
                 btree_map(node(nodes), 1..=u32::MAX, 0..3),
             );
             let times = (duration_range(), Just(zookeeper), duration_range());
-            (Just(nodes), head, names, cluster, times, plan(size), expect(nodes, safety, liveness))
+            (Just(nodes), head, names, cluster, times, plan(size, liveness), expect(nodes, safety, liveness))
         })
         .prop_map(|(nodes, head, names, cluster, times, plan, expect)| {
-            let last = plan.steps.last().map_or(Duration::ZERO, |step| step.at);
-            let start: BTreeMap<_, _> = cluster.2.into_iter().filter(|(_, start)| !start.is_zero()).collect();
+            let last = plan.steps.iter().map(|step| step.begins().max).max().unwrap_or_default();
+            let mut start: BTreeMap<_, _> = cluster.2;
+            start.retain(|node, start| match start {
+                Start::At(at) => !at.is_zero(),
+                Start::When(state) => state.node != *node,
+            });
             Scenario {
                 about: head.0,
                 seed: head.1,

@@ -31,7 +31,7 @@ properties = "nifi.properties"
 firewall = "10.0.0.0/8\n"
 flows = { all = "B", n3 = "empty", n4 = "empty:two", n2 = "B" }
 queued = { n3 = ["q1", "q2"], n1 = [] }
-start = { n3 = "30s", n1 = "0s" }
+start = { n3 = "30s", n1 = "0s", n2 = "n1 is CONNECTED" }
 flow_load = "500ms..2s"
 load_failures = { n2 = 1, n1 = 0 }
 
@@ -43,6 +43,8 @@ servers = 3
 tick = "3s"
 init_limit = 8
 sync_limit = 4
+min_session_timeout = "4s"
+max_session_timeout = "900s"
 release = "3.8.0"
 library = "curator-on-3.9.3"
 
@@ -152,7 +154,21 @@ at = "77s"
 clock = "zk3"
 set = "-90s"
 
+[[plan]]
+at = "78s..90s"
+stop = "n3"
+
+[[plan]]
+when = "n1 is DISCONNECTED LACK_OF_HEARTBEAT"
+start = "n1"
+
+[[plan]]
+at = "80s..85s"
+after = "all-connected"
+expire = "coordinator"
+
 [expect]
+reaches = ["expired", "in office", "elected"]
 always = ["one-acting-coordinator"]
 eventually = { "all-connected" = "60s" }
 violates = ["one-acting-coordinator"]
@@ -204,12 +220,15 @@ fn the_builder_and_the_file_give_the_same_value() {
         .flow(NodeNumber(4), FlowName::Empty("two".into()))
         .queued("n3", &["q1", "q2"])
         .starting("n3", "30s")
+        .starting_when("n2", "n1 is CONNECTED")
         .flow_load("500ms..2s")
         .load_failures("n2", 1)
         .property("nifi.cluster.flow.election.max.wait.time", "10 secs")
         .zookeeper_servers(3)
         .zookeeper_tick("3s")
         .zookeeper_limits(8, 4)
+        .zookeeper_min_session_timeout("4s")
+        .zookeeper_max_session_timeout(Duration::from_secs(900))
         .zookeeper_release("3.8.0")
         .zookeeper_library("curator-on-3.9.3")
         .latency("1ms..5ms")
@@ -269,6 +288,17 @@ fn the_builder_and_the_file_give_the_same_value() {
         .lasting_for_ever()
         .at("77s")
         .clock_set("zk3", "-90s")
+        .at(DurationRange { min: Duration::from_secs(78), max: Duration::from_secs(90) })
+        .stop("n3")
+        .at(Duration::ZERO)
+        .when("n1 is DISCONNECTED LACK_OF_HEARTBEAT")
+        .start("n1")
+        .at("80s..85s")
+        .after("all-connected")
+        .expire("coordinator")
+        .reaches("elected")
+        .reaches("expired")
+        .reaches("in office")
         .always("one-acting-coordinator")
         .eventually("all-connected", "60s")
         .violates("one-acting-coordinator")

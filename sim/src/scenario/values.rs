@@ -1,10 +1,9 @@
-//! Values that only scenarios have: the name of a flow, the library of ZooKeeper's clients, and the state that is expected
-//! of a node.
+//! Values that only scenarios have: the name of a flow, the library of ZooKeeper's clients, and when a node starts.
 
-use crate::plan::WordError;
+use crate::plan::{NodeState, WordError, parse_duration, show_duration};
 use core::fmt;
 use core::str::FromStr;
-use zeromaster_core::status::DisconnectionCode;
+use std::time::Duration;
 use zeromaster_zookeeper::Library;
 
 /// A flow by the name a scenario gives it, which is also its fingerprint.
@@ -95,60 +94,39 @@ const EMPTY: &str = "empty";
 pub(super) const A_FLOW: &str =
     "\"empty\", \"empty:<name>\" or a name, of letters, digits, '.', '_' and '-', and not \"none\"";
 
-/// A connection state as a scenario expects it, written as NiFi's constant.
+/// When a node's process starts for the first time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum ExpectedState {
-    /// CONNECTING
-    Connecting,
-    /// CONNECTED
-    Connected,
-    /// DISCONNECTING
-    Disconnecting,
-    /// DISCONNECTED, with this code or, when `None`, with any.
-    Disconnected(Option<DisconnectionCode>),
-    /// OFFLOADING
-    Offloading,
-    /// OFFLOADED
-    Offloaded,
-    /// REMOVED
-    Removed,
+pub enum Start {
+    /// At this time, written as a duration.
+    At(Duration),
+    /// When the acting coordinator first says this of another node, written `n1 is CONNECTED`.
+    When(NodeState),
 }
 
-impl ExpectedState {
-    /// NiFi's constant for the state.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            ExpectedState::Connecting => "CONNECTING",
-            ExpectedState::Connected => "CONNECTED",
-            ExpectedState::Disconnecting => "DISCONNECTING",
-            ExpectedState::Disconnected(_) => "DISCONNECTED",
-            ExpectedState::Offloading => "OFFLOADING",
-            ExpectedState::Offloaded => "OFFLOADED",
-            ExpectedState::Removed => "REMOVED",
-        }
-    }
-
-    /// The code expected with DISCONNECTED, if one is.
-    #[must_use]
-    pub fn code(self) -> Option<DisconnectionCode> {
-        match self {
-            ExpectedState::Disconnected(code) => code,
-            ExpectedState::Connecting
-            | ExpectedState::Connected
-            | ExpectedState::Disconnecting
-            | ExpectedState::Offloading
-            | ExpectedState::Offloaded
-            | ExpectedState::Removed => None,
-        }
+/// At once.
+impl Default for Start {
+    fn default() -> Self {
+        Start::At(Duration::ZERO)
     }
 }
 
-impl fmt::Display for ExpectedState {
+/// What a file may write for a start, in words.
+pub(super) const A_START: &str = "a duration such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days, or the state of another node such as \"n1 is CONNECTED\"";
+
+impl fmt::Display for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.code() {
-            Some(code) => write!(f, "{} {}", self.name(), code.name()),
-            None => f.write_str(self.name()),
+        match self {
+            Start::At(at) => f.write_str(&show_duration(*at)),
+            Start::When(state) => state.fmt(f),
         }
+    }
+}
+
+impl FromStr for Start {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        let at = parse_duration(text).map(Start::At);
+        at.or_else(|_| text.parse().map(Start::When)).map_err(|_| WordError::new(text, A_START))
     }
 }

@@ -1,8 +1,11 @@
 //! The values of a scenario file as serde reads them: text with a meaning, and where in the file it stands.
 //! What the values of a plan look like is the plan's business; this adds the ones that only the file has.
 
-use super::values::{A_FLOW, ClientLibrary, ExpectedState, FlowName};
-use crate::plan::{self, Cut, Disk, DurationRange, Lasts, NodeNumber, Protocol, Ratio, Selector, WordError};
+use super::values::{A_FLOW, A_START, ClientLibrary, FlowName, Start};
+use crate::plan::{
+    self, Cut, Disk, DurationRange, ExpectedState, Lasts, NodeNumber, NodeState, Protocol, Ratio, Selector,
+    WordError,
+};
 use core::fmt;
 use core::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -32,10 +35,14 @@ pub(super) enum Shape {
 }
 
 /// Parts that several patterns share.
-const FRAGMENTS: [(&str, &str); 5] = [
+const FRAGMENTS: [(&str, &str); 6] = [
     (
         "{duration}",
         r"\s*[0-9]+(\.[0-9]+)?\s*(ns|nanos?|nanoseconds?|us|µs|micros?|microseconds?|ms|millis?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|wks?|weeks?)\s*",
+    ),
+    (
+        "{state}",
+        r"\s*{node}\s+is\s+(CONNECTING|CONNECTED|DISCONNECTING|DISCONNECTED(\s+[A-Z_]+)?|OFFLOADING|OFFLOADED|REMOVED)\s*",
     ),
     ("{side}", r"\s*{selector}\s*(,\s*{selector}\s*)*"),
     ("{selector}", r"({node}|coordinator|primary|rest|all|{servers})"),
@@ -79,6 +86,8 @@ text!(Cut, plan::A_CUT, Shape::Pattern("{side}[|>]{side}"));
 text!(NodeNumber, plan::A_NODE, Shape::Pattern("{node}"));
 text!(Protocol, plan::A_PROTOCOL, Shape::Choice(&["cluster", "zookeeper", "ensemble"]));
 text!(Disk, plan::A_DISK, Shape::Choice(&["kept", "last-write-lost", "wiped"]));
+text!(NodeState, plan::A_NODE_STATE, Shape::Pattern("{state}"));
+text!(Start, A_START, Shape::Pattern("{duration}|{state}"));
 text!(FlowName, A_FLOW, Shape::Pattern(r"(?!none$)(empty:)?[A-Za-z0-9._-]+"));
 
 /// Reads a word through a list of all of them.
@@ -165,6 +174,19 @@ impl Text for Duration {
 
     fn read(text: &str) -> Result<Self, WordError> {
         plan::parse_duration(text)
+    }
+}
+
+/// When a step begins, or begins to wait: a time, or two between which the seed draws it.
+#[derive(Clone, Copy)]
+pub(super) struct Begin(pub(super) DurationRange);
+
+impl Text for Begin {
+    const EXPECTED: &'static str = "a time such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days, or two with the earlier first such as \"60s..70s\"";
+    const SHAPE: Shape = Shape::Pattern(r"{duration}(\.\.{duration})?");
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        text.parse().map(Begin).map_err(|_| WordError::new(text, Self::EXPECTED))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Expect, Flows, Scenario, ZooKeeper};
 use crate::plan::{
-    Action, Cut, Disk, EVER, Lasts, NodeNumber, OperatorAction, Protocol, Selector, Step, show_duration,
-    show_signed,
+    Action, Condition, Cut, Disk, EVER, Lasts, NodeNumber, OperatorAction, Protocol, Selector, Step,
+    show_duration, show_signed,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Scenario {
             out.pair("flows", &table(all.chain(of)));
         }
         out.nodes("queued", &self.queued, |queues| list(queues.iter()));
-        out.nodes("start", &self.start, |start| duration(*start));
+        out.nodes("start", &self.start, text);
         if self.flow_load != Scenario::FLOW_LOAD {
             out.pair("flow_load", &text(&self.flow_load));
         }
@@ -84,6 +84,8 @@ fn write_zookeeper(out: &mut Lines, zookeeper: ZooKeeper) {
         tick,
         init_limit,
         sync_limit,
+        min_session_timeout,
+        max_session_timeout,
         release,
         library,
     } = zookeeper;
@@ -93,12 +95,22 @@ fn write_zookeeper(out: &mut Lines, zookeeper: ZooKeeper) {
     out.optional("tick", (tick != defaults.tick).then(|| duration(tick)));
     out.optional("init_limit", number(init_limit, defaults.init_limit));
     out.optional("sync_limit", number(sync_limit, defaults.sync_limit));
+    out.optional("min_session_timeout", min_session_timeout.map(duration));
+    out.optional("max_session_timeout", max_session_timeout.map(duration));
     out.optional("release", (release != defaults.release).then(|| text(&release)));
     out.optional("library", (library != defaults.library).then(|| text(&library)));
 }
 
 fn write_step(out: &mut Lines, step: &Step) {
-    out.pair("at", &duration(step.at));
+    // Zero is what a condition is looked at from by default.
+    if step.when.is_none() || !step.begins().max.is_zero() {
+        out.pair("at", &text(&step.begins()));
+    }
+    match &step.when {
+        None => {}
+        Some(Condition::State(state)) => out.pair("when", &text(state)),
+        Some(Condition::Property(name)) => out.pair("after", &quoted(name)),
+    }
     let word = step.action.word();
     match &step.action {
         Action::Cut { cut, protocol } => {
@@ -161,7 +173,8 @@ fn write_between(out: &mut Lines, between: &Cut, protocol: Option<Protocol>) {
 }
 
 fn write_expect(out: &mut Lines, expect: &Expect) {
-    if expect.always.is_some() || expect.eventually.is_some() || !expect.violates.is_empty() {
+    let lists = [&expect.violates, &expect.reaches].into_iter().any(|list| !list.is_empty());
+    if expect.always.is_some() || expect.eventually.is_some() || lists {
         out.header("[expect]");
     }
     out.optional("always", expect.always.as_ref().map(|names| list(names.iter())));
@@ -172,6 +185,9 @@ fn write_expect(out: &mut Lines, expect: &Expect) {
     );
     if !expect.violates.is_empty() {
         out.pair("violates", &list(expect.violates.iter()));
+    }
+    if !expect.reaches.is_empty() {
+        out.pair("reaches", &list(expect.reaches.iter()));
     }
     for state in &expect.states {
         out.header("[[expect.state]]");

@@ -1,23 +1,75 @@
-//! Whom a plan means, at the moment when a step begins, and the lines that it leaves.
+//! When a plan's steps begin, whom they mean at that moment, and the lines that they leave.
 
 use super::Witness;
+use crate::doubts;
 use crate::network::{Endpoint, LinkSet};
 use crate::plan::{Action, Cut, Direction, NodeNumber, Selector, Step};
-use crate::world::faults::{meaning, roles};
+use crate::schedule::Planned;
+use crate::time::SimTime;
+use crate::world::faults::{meaning, roles, sides};
 use std::collections::BTreeSet;
 
 impl Witness {
-    /// A step of the plan begins.
-    pub fn step_begins(&mut self, step: &Step) {
-        let suffix = step.lasts.words();
+    /// When a step of the plan begins, or begins to wait for its condition.
+    #[must_use]
+    pub fn begins(&self, step: u32) -> SimTime {
+        self.schedule.begins(step)
+    }
+
+    /// The time of a step has come. Whether it waits for a condition, which is looked at from now on.
+    pub fn falls_due(&mut self, step: u32) -> bool {
+        self.schedule.falls_due(step)
+    }
+
+    /// Looks at the conditions that something waits for; to be called whenever something may have changed. Whether
+    /// something is to happen now.
+    pub fn looks_for_conditions(&mut self) -> bool {
+        if self.schedule.is_looking() {
+            let met = self.schedule.met(&self.cluster());
+            self.schedule.come_true(met, self.now);
+        }
+        self.schedule.has_come_true()
+    }
+
+    /// What is to happen now, for its condition has come true; each is told of once.
+    pub fn take_come_true(&mut self) -> Vec<Planned> {
+        self.schedule.take_come_true()
+    }
+
+    /// When everything is to be healed, as far as that is known now: a condition that comes true may change it.
+    #[must_use]
+    pub fn heals_at(&self) -> SimTime {
+        self.schedule.heals_at()
+    }
+
+    /// The healing is about to come: gives up what still waits for its condition. Whether that is anything.
+    pub fn gives_up(&mut self) -> bool {
+        self.doubts.heals();
+        let given_up = self.schedule.give_up();
+        let gives_up = !given_up.is_empty();
+        for (planned, condition) in given_up {
+            let words = doubts::words_of(&self.scenario, planned);
+            self.note("--", "skipped", || format!("{words}: that has not come true"));
+            self.doubts.gives_up(planned, words, condition, self.now);
+        }
+        gives_up
+    }
+
+    /// A step of the plan begins, and has not done anything yet. `number`: its index in the plan.
+    pub fn step_begins(&mut self, number: u32, step: &Step) {
+        let suffix = step.manner();
         let (word, object) = (step.action.word(), step.action.object());
         let meant: String =
             roles(&step.action).into_iter().filter_map(|role| meaning(role, &self.select(role))).collect();
         self.note("--", word, || format!("{object}{suffix}{meant}"));
+        let mut doubts = std::mem::take(&mut self.doubts);
+        doubts.begins(number, step, &self.cluster(), &|selector| self.select(selector));
+        self.doubts = doubts;
     }
 
-    /// A step of the plan is over.
-    pub fn step_ends(&mut self, action: &Action) {
+    /// A step of the plan is over. `number`: its index in the plan.
+    pub fn step_ends(&mut self, number: u32, action: &Action) {
+        self.doubts.ends(number);
         let (word, object) = (action.word(), action.object());
         self.note("--", "end", || format!("of {word} {object}"));
     }
@@ -76,18 +128,6 @@ impl Witness {
     /// The two sides of a cut, as they are now.
     #[must_use]
     pub fn sides(&self, cut: &Cut) -> (BTreeSet<Endpoint>, BTreeSet<Endpoint>) {
-        let named = |selectors: &[Selector]| -> BTreeSet<Endpoint> {
-            let others = selectors.iter().filter(|selector| **selector != Selector::Rest);
-            others.flat_map(|selector| self.select(*selector)).collect()
-        };
-        let with_rest = |own: &[Selector], other: &BTreeSet<Endpoint>| -> BTreeSet<Endpoint> {
-            let mut side = named(own);
-            if own.contains(&Selector::Rest) {
-                side.extend(self.select(Selector::Rest).into_iter().filter(|node| !other.contains(node)));
-            }
-            side
-        };
-        let (from, to) = (named(&cut.from), named(&cut.to));
-        (with_rest(&cut.from, &to), with_rest(&cut.to, &from))
+        sides(cut, &|selector| self.select(selector))
     }
 }

@@ -1,6 +1,7 @@
 //! What is told of nodes: starts, ends, steps, what goes to disk, and what is drawn for them.
 
 use super::Witness;
+use crate::network::Endpoint;
 use crate::plan::{Disk, NodeNumber};
 use crate::properties::{Before, Incident, Observation, Stimulus};
 use crate::time::whole_micros;
@@ -63,6 +64,7 @@ impl Witness {
         self.note(node.to_string(), "starts", || {
             if incarnation.0 == 1 { String::new() } else { format!("again, run {}", incarnation.0) }
         });
+        self.doubts.starts(Endpoint::Node(node));
         self.happened(&Incident::Started { node, id, incarnation });
         Start { config, flow, client, first_number }
     }
@@ -276,7 +278,7 @@ impl Witness {
 
     /// A node writes this where an operator reads it.
     pub fn recorded(&mut self, node: NodeNumber, event: &ClusterEvent) {
-        if self.timeline.is_some()
+        if (self.timeline.is_some() || self.reaches.is_waiting())
             && let Some((word, text)) = words::words(event)
         {
             self.note(node.to_string(), word, || text);

@@ -12,6 +12,8 @@ impl Witness {
         word: impl Into<Cow<'static, str>>,
         words: impl FnOnce() -> String,
     ) {
+        let word = word.into();
+        self.reaches.reach(&word);
         if self.timeline.is_none() {
             return;
         }
@@ -19,7 +21,7 @@ impl Witness {
         let (now, states) = (self.now, seen.show(&self.cluster()));
         self.states = seen;
         if let Some(timeline) = &mut self.timeline {
-            timeline.push(now, actor.into(), word.into(), states, words());
+            timeline.push(now, actor.into(), word, states, words());
         }
     }
 

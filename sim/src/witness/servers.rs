@@ -1,6 +1,7 @@
 //! The ZooKeeper servers: whoever runs the cluster moves their messages, and gives them here what arrives.
 
 use super::Witness;
+use crate::network::Endpoint;
 use crate::plan::NodeNumber;
 use crate::properties::{Incident, ServerStep};
 use crate::time::SimTime;
@@ -102,6 +103,7 @@ impl Witness {
         } else {
             self.note(server_name(number, 2), "starts", || "again".into());
         }
+        self.doubts.starts(Endpoint::ZooKeeper(number));
         self.server_handles(number, ServerInput::Started)
     }
 

@@ -39,6 +39,10 @@ impl Witness {
             let finding = properties::without_members(&self.cluster());
             self.found(properties::MEMBER_EXISTS, finding);
         }
+        let is_over = scenario.expect.violates.is_empty() && self.is_violated();
+        if !is_over && let Some(text) = self.reaches.unreached() {
+            self.found(run::EXPECTED_EVENT, properties::Finding::new(text));
+        }
         for name in run::kept(&scenario, &self.violations) {
             let text = format!("{name} held, although this run should show how it breaks");
             self.found(run::EXPECTED_VIOLATION, properties::Finding::new(text));
@@ -48,6 +52,7 @@ impl Witness {
         Outcome {
             verdict,
             violations: self.violations,
+            warnings: self.doubts.take(),
             digest: None,
             timeline: self.timeline,
             counts: self.counts,

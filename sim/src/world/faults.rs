@@ -2,9 +2,11 @@
 
 use super::World;
 use super::process::{Machine, Pause};
+use crate::doubts;
 use crate::network::{Disturbance, DisturbanceId, Endpoint, LinkSet};
 use crate::plan::{Action, Cut, Direction, Disk, Lasts, NodeNumber, OperatorAction, Protocol, Selector};
 use crate::properties::Incident;
+use crate::schedule::Planned;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +17,55 @@ use zeromaster_zookeeper::ServerInput;
 
 impl World<'_> {
     pub(super) fn step_begins(&mut self, step: u32) {
+        // What begins after everything was healed would never be undone.
+        if self.healed || self.schedule.falls_due(step) {
+            return;
+        }
+        self.begin(step);
+    }
+
+    /// Does what has waited for a condition that has just come true.
+    pub(super) fn look_for_conditions(&mut self) {
+        let met = self.schedule.met(&self.cluster());
+        if met.is_empty() {
+            return;
+        }
+        self.replanned = true;
+        self.schedule.come_true(met, self.now);
+        for what in self.schedule.take_come_true() {
+            match what {
+                Planned::Start(node) => self.start(node),
+                Planned::Step(step) => self.begin(step),
+            }
+        }
+    }
+
+    /// The healing is about to come: gives up what still waits for its condition. Whether that is anything.
+    pub(crate) fn give_up(&mut self) -> bool {
+        self.doubts.heals();
+        let given_up = self.schedule.give_up();
+        let gives_up = !given_up.is_empty();
+        for (planned, condition) in given_up {
+            let words = doubts::words_of(self.scenario, planned);
+            self.note("--", "skipped", |_| format!("{words}: that has not come true"));
+            self.doubts.gives_up(planned, words, condition, self.now);
+        }
+        gives_up
+    }
+
+    fn begin(&mut self, step: u32) {
         let Some(planned) = usize::try_from(step).ok().and_then(|index| self.scenario.plan.steps.get(index))
         else {
             return;
         };
-        // What begins after everything was healed would never be undone.
-        if self.healed {
-            return;
-        }
         let lasts = planned.lasts;
-        let suffix = lasts.words();
+        let suffix = planned.manner();
         let (word, object) = (planned.action.word(), planned.action.object());
         let meant = self.meant(&planned.action);
         self.note("--", word, |_| format!("{object}{suffix}{meant}"));
+        let mut doubts = std::mem::take(&mut self.doubts);
+        doubts.begins(step, planned, &self.cluster(), &|selector| self.select(selector));
+        self.doubts = doubts;
         self.act(step, &planned.action);
         match lasts {
             Lasts::UntilHealed => {}
@@ -128,6 +166,7 @@ impl World<'_> {
         };
         let (word, object) = (planned.action.word(), planned.action.object());
         self.note("--", "end", |_| format!("of {word} {object}"));
+        self.doubts.ends(step);
         self.undo(step, &planned.action);
     }
 
@@ -299,19 +338,7 @@ impl World<'_> {
     }
 
     fn disturb(&mut self, step: u32, cut: &Cut, protocol: Option<Protocol>, disturbance: Disturbance) {
-        let named = |selectors: &[Selector]| -> BTreeSet<Endpoint> {
-            selectors.iter().flat_map(|selector| self.endpoints(*selector)).collect()
-        };
-        let with_rest = |own: &[Selector], other: &BTreeSet<Endpoint>| -> BTreeSet<Endpoint> {
-            let mut endpoints = named(own);
-            if own.contains(&Selector::Rest) {
-                endpoints
-                    .extend(self.all().into_iter().map(Endpoint::Node).filter(|node| !other.contains(node)));
-            }
-            endpoints
-        };
-        let (from, to) = (named(&cut.from), named(&cut.to));
-        let (mut from, mut to) = (with_rest(&cut.from, &to), with_rest(&cut.to, &from));
+        let (mut from, mut to) = sides(cut, &|selector| self.select(selector));
         // Between nodes it parts machines, and an embedded server is on the machine of its node. A cut that names ZooKeeper
         // means the links that it names.
         if !cut.selectors().any(Selector::is_zookeeper) {
@@ -320,21 +347,6 @@ impl World<'_> {
         }
         let links = LinkSet { from, to, both_ways: cut.direction == Direction::Both, protocol };
         self.network.add(DisturbanceId(step), links, disturbance);
-    }
-
-    /// What a selector other than `rest` means now.
-    fn endpoints(&self, selector: Selector) -> Vec<Endpoint> {
-        match selector {
-            Selector::Rest => Vec::new(),
-            Selector::Node(_)
-            | Selector::Coordinator
-            | Selector::Primary
-            | Selector::All
-            | Selector::ZooKeeper
-            | Selector::ZooKeeperServer(_)
-            | Selector::ZooKeeperLeader
-            | Selector::ZooKeeperFollowers => self.select(selector),
-        }
     }
 
     fn crash(&mut self, node: NodeNumber, disk: Disk) {
@@ -440,6 +452,26 @@ impl World<'_> {
         self.happened(&Incident::Requested { id: number, request });
         self.deliver_to_node(at, Input::Requested { id: number, request });
     }
+}
+
+/// The two sides of a cut. `select`: everybody that a selector means now.
+pub(crate) fn sides(
+    cut: &Cut,
+    select: &dyn Fn(Selector) -> Vec<Endpoint>,
+) -> (BTreeSet<Endpoint>, BTreeSet<Endpoint>) {
+    let named = |selectors: &[Selector]| -> BTreeSet<Endpoint> {
+        let others = selectors.iter().filter(|selector| **selector != Selector::Rest);
+        others.flat_map(|selector| select(*selector)).collect()
+    };
+    let with_rest = |own: &[Selector], other: &BTreeSet<Endpoint>| -> BTreeSet<Endpoint> {
+        let mut side = named(own);
+        if own.contains(&Selector::Rest) {
+            side.extend(select(Selector::Rest).into_iter().filter(|node| !other.contains(node)));
+        }
+        side
+    };
+    let (from, to) = (named(&cut.from), named(&cut.to));
+    (with_rest(&cut.from, &to), with_rest(&cut.to, &from))
 }
 
 /// The selectors in an action, each once where two stand side by side.

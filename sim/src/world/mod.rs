@@ -14,6 +14,8 @@ mod steps;
 use crate::adapter;
 use crate::clock::Clock;
 use crate::digest::Digest;
+use crate::doubts::Doubts;
+use crate::events::Reaches;
 use crate::for_good::ForGood;
 use crate::network::{DisturbanceId, Endpoint, Network};
 use crate::plan::{NodeNumber, Protocol};
@@ -24,7 +26,8 @@ use crate::properties::{
 use crate::queue::EventQueue;
 use crate::random::{Stream, Streams};
 use crate::run::Options;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Start};
+use crate::schedule::{Schedule, Warning};
 use crate::setup::{self, Setup};
 use crate::time::{AT_ONCE_MAX, Progress, SimTime};
 use crate::timeline::Timeline;
@@ -190,6 +193,11 @@ pub(crate) struct World<'a> {
     offload_times: Stream,
     watchers: Watchers,
     violations: Vec<Violation>,
+    schedule: Schedule,
+    /// Whether a condition of the plan has come true since that was asked last.
+    replanned: bool,
+    doubts: Doubts,
+    reaches: Reaches,
     timeline: Option<Timeline>,
     /// What the timeline shows of each node.
     states: notes::States,
@@ -242,6 +250,10 @@ impl<'a> World<'a> {
             offload_times: streams.stream("offload times"),
             watchers: Watchers::new(scenario.expect.always.as_ref()),
             violations: Vec::new(),
+            schedule: Schedule::new(scenario, setup, seed),
+            replanned: false,
+            doubts: Doubts::default(),
+            reaches: Reaches::new(&scenario.expect.reaches),
             timeline: options.timeline.then(|| Timeline::new(notes::header(scenario, setup, seed))),
             states: notes::States::default(),
             digest: options.digest.then(Digest::default),
@@ -262,11 +274,16 @@ impl<'a> World<'a> {
         }
         for number in 1..=scenario.nodes {
             let node = NodeNumber(number);
-            let start = scenario.start.get(&node).copied().unwrap_or(Duration::ZERO);
-            world.queue.push(SimTime::ZERO + start, Event::FirstStart { node });
+            match scenario.start.get(&node).copied().unwrap_or_default() {
+                Start::At(at) => {
+                    world.queue.push(SimTime::ZERO + at, Event::FirstStart { node });
+                }
+                // The schedule looks out for it.
+                Start::When(_) => {}
+            }
         }
-        for (step, planned) in (0..).zip(&scenario.plan.steps) {
-            world.queue.push(SimTime::ZERO + planned.at, Event::StepBegins { step });
+        for (step, _) in (0..).zip(&scenario.plan.steps) {
+            world.queue.push(world.schedule.begins(step), Event::StepBegins { step });
         }
         world
     }
@@ -283,12 +300,32 @@ impl<'a> World<'a> {
         self.counts
     }
 
+    /// When everything is healed, as far as that is known now.
+    pub(crate) fn heals_at(&self) -> SimTime {
+        self.schedule.heals_at()
+    }
+
+    /// Whether a condition of the plan has come true since this was asked last.
+    pub(crate) fn take_replanned(&mut self) -> bool {
+        std::mem::take(&mut self.replanned)
+    }
+
+    /// What of the plan had no effect.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Warning> {
+        self.doubts.take()
+    }
+
+    /// The events that the scenario asks for and that have not happened, in words.
+    pub(crate) fn unreached(&self) -> Option<String> {
+        self.reaches.unreached()
+    }
+
     pub(crate) fn into_timeline(self) -> Option<Timeline> {
         self.timeline
     }
 
     /// Runs every event up to and including `until`. Stops early at the first violation that nothing excuses, if told
-    /// to.
+    /// to, and when a condition of the plan comes true.
     ///
     /// # Panics
     /// When a node or a server wants something at once again and again, so that time stands still.
@@ -306,7 +343,10 @@ impl<'a> World<'a> {
             if let Some((kind, actor)) = digested {
                 self.digest_event(kind, actor);
             }
-            if stop_at_violation && self.is_violated() {
+            if self.schedule.is_looking() {
+                self.look_for_conditions();
+            }
+            if self.replanned || (stop_at_violation && self.is_violated()) {
                 return;
             }
         }
@@ -431,6 +471,7 @@ impl<'a> World<'a> {
         self.note_node(node, "starts", |_| {
             if incarnation.0 == 1 { String::new() } else { format!("again, run {}", incarnation.0) }
         });
+        self.doubts.starts(Endpoint::Node(node));
         self.happened(&Incident::Started { node, id, incarnation });
         if let Some(server) = self.server_in(node) {
             self.start_server(server);

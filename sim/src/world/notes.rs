@@ -18,7 +18,7 @@ use zeromaster_core::table::StatusTable;
 
 impl World<'_> {
     pub(super) fn record(&mut self, node: NodeNumber, event: &ClusterEvent) {
-        if self.timeline.is_some()
+        if (self.timeline.is_some() || self.reaches.is_waiting())
             && let Some((word, text)) = words::words(event)
         {
             self.note_node(node, word, |_| text);
@@ -32,7 +32,7 @@ impl World<'_> {
         word: impl Into<Cow<'static, str>>,
         words: impl FnOnce(&Self) -> String,
     ) {
-        if self.timeline.is_some() {
+        if self.timeline.is_some() || self.reaches.is_waiting() {
             self.note(node.to_string(), word, words);
         }
     }
@@ -44,13 +44,15 @@ impl World<'_> {
         word: impl Into<Cow<'static, str>>,
         words: impl FnOnce(&Self) -> String,
     ) {
+        let word = word.into();
+        self.reaches.reach(&word);
         if self.timeline.is_some() {
             let words = words(self);
             let mut seen = std::mem::take(&mut self.states);
             let (now, states) = (self.now, seen.show(&self.cluster()));
             self.states = seen;
             if let Some(timeline) = &mut self.timeline {
-                timeline.push(now, actor.into(), word.into(), states, words);
+                timeline.push(now, actor.into(), word, states, words);
             }
         }
     }

@@ -270,6 +270,7 @@ impl World<'_> {
             let again = if self.host_of(server).is_some() { "in its node" } else { "again" };
             self.note(name(server), "starts", |_| again.into());
         }
+        self.doubts.starts(Endpoint::ZooKeeper(server));
         self.server_handles(server, ServerInput::Started);
     }
 

@@ -103,7 +103,7 @@ fn errors_of_the_cluster() {
 fn errors_of_a_step() {
     check_rest(
         "[[plan]]\ncrash = \"n1\"",
-        "line 6: at: is missing, expected the time when the step begins, such as \"60s\"",
+        "line 6: at: is missing, expected the time when the step begins, such as \"60s\" or \"60s..70s\", or what it waits for, with when or after",
     );
     check_step("", &format!("line 6: plan: a step without an action, expected one of {ACTIONS}"));
     check_step(
@@ -166,11 +166,66 @@ fn errors_of_a_step() {
     );
     check_rest(
         "[[plan]]\nat = \"60s\"\ncrash = \"n1\"\n[[plan]]\nat = \"70s\"\nkill = \"n1\"",
-        "line 11: kill: unknown key, expected one of at, for, cut, loss, duplicate, delay, between, protocol, crash, disk, wipe, stop, start, restart, pause, input, slow, by, clock, jump, drift, set, expire, zookeeper, operator",
+        "line 11: kill: unknown key, expected one of at, when, after, for, cut, loss, duplicate, delay, between, protocol, crash, disk, wipe, stop, start, restart, pause, input, slow, by, clock, jump, drift, set, expire, zookeeper, operator",
     );
     check_error(
         "about = \"x\"\nheal = \"10s\"\n[cluster]\nnodes = 1\n[[plan]]\nat = \"11s\"\nstop = \"n1\"",
         "line 2: heal: found \"10s\", expected no earlier than the last step, which begins at \"11s\"",
+    );
+}
+
+#[test]
+fn errors_of_a_time_and_of_a_condition() {
+    let a_time = "expected a time such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days, or two with the earlier first such as \"60s..70s\"";
+    for wrong in ["soon", "70s..60s", "60s..", "..60s", "60s..70s..80s", "-1s", "1001 days"] {
+        check_rest(
+            &format!("[[plan]]\nat = \"{wrong}\"\ncrash = \"n1\""),
+            &format!("line 7: at: found \"{wrong}\", {a_time}"),
+        );
+    }
+    let a_state = "expected a node, \"is\" and CONNECTING, CONNECTED, DISCONNECTING, DISCONNECTED, OFFLOADING, OFFLOADED or REMOVED, such as \"n1 is CONNECTED\"; after DISCONNECTED a disconnection code may follow, such as \"n1 is DISCONNECTED LACK_OF_HEARTBEAT\"";
+    for wrong in ["", "n1", "n1 is UP", "coordinator is CONNECTED", "n1 is CONNECTED UNKNOWN"] {
+        check_step(
+            &format!("when = \"{wrong}\"\ncrash = \"n1\""),
+            &format!("line 8: when: found \"{wrong}\", {a_state}"),
+        );
+    }
+    check_step(
+        "when = \"n4 is CONNECTED\"\ncrash = \"n1\"",
+        "line 8: when: found n4, expected n1 to n3, for cluster.nodes is 3",
+    );
+    check_step(
+        "after = \"one-acting-coordinator\"\ncrash = \"n1\"",
+        "line 8: after: found \"one-acting-coordinator\", expected one of all-connected, one-primary",
+    );
+    check_step(
+        "after = \"all-connected\"\nwhen = \"n1 is CONNECTED\"\ncrash = \"n1\"",
+        "line 9: when: a second condition beside after, expected one of them",
+    );
+    check_step(
+        "when = \"n1 is CONNECTED\"\nafter = \"all-connected\"\ncrash = \"n1\"",
+        "line 9: after: a second condition beside when, expected one of them",
+    );
+    check_error(
+        "about = \"x\"\nheal = \"65s\"\n[cluster]\nnodes = 1\n[[plan]]\nat = \"60s..70s\"\nstop = \"n1\"",
+        "line 2: heal: found \"65s\", expected no earlier than the last step, which begins at \"70s\"",
+    );
+}
+
+#[test]
+fn errors_of_a_start() {
+    let start = |start: &str| format!("about = \"x\"\n[cluster]\nnodes = 3\nstart = {{ n2 = \"{start}\" }}");
+    check_error(
+        &start("later"),
+        "line 4: cluster.start.n2: found \"later\", expected a duration such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days, or the state of another node such as \"n1 is CONNECTED\"",
+    );
+    check_error(
+        &start("n4 is CONNECTED"),
+        "line 4: cluster.start.n2: found n4, expected n1 to n3, for cluster.nodes is 3",
+    );
+    check_error(
+        &start("n2 is CONNECTED"),
+        "line 4: cluster.start.n2: found \"n2 is CONNECTED\", expected the state of another node, for n2 has none before it starts",
     );
 }
 
@@ -187,6 +242,26 @@ fn errors_about_zookeeper_servers() {
     check_rest(
         "[zookeeper]\nrelease = \"3.7\"",
         "line 7: zookeeper.release: found \"3.7\", expected \"3.8.0\" or \"3.9.5\"",
+    );
+    check_rest(
+        "[zookeeper]\nmin_session_timeout = \"41s\"",
+        "line 7: zookeeper.min_session_timeout: found \"41s\", expected at most max_session_timeout, \"40s\", which is twenty ticks by default",
+    );
+    check_rest(
+        "[zookeeper]\ntick = \"3s\"\nmax_session_timeout = \"5s\"",
+        "line 8: zookeeper.max_session_timeout: found \"5s\", expected at least min_session_timeout, \"6s\", which is two ticks by default",
+    );
+    check_rest(
+        "[zookeeper]\nmax_session_timeout = \"5s\"\nmin_session_timeout = \"6s\"",
+        "line 8: zookeeper.min_session_timeout: found \"6s\", expected at most max_session_timeout, \"5s\"",
+    );
+    check_rest(
+        "[zookeeper]\nmax_session_timeout = \"25 days\"",
+        "line 7: zookeeper.max_session_timeout: found \"600h\", expected whole milliseconds from \"1ms\" to \"2147483647ms\"",
+    );
+    check_rest(
+        "[zookeeper]\nmin_session_timeout = \"0s\"",
+        "line 7: zookeeper.min_session_timeout: found \"0s\", expected whole milliseconds from \"1ms\" to \"2147483647ms\"",
     );
     check_step("crash = \"zk2\"", "line 8: crash: found zk2, expected zk1, for zookeeper.servers is 1");
     check_rest(
@@ -291,6 +366,19 @@ fn errors_of_expectations() {
         "[expect]\nviolates = [\"x\"]",
         "line 7: expect.violates: found \"x\", expected one of one-acting-coordinator, no-flow-is-lost, all-connected, primary-exists",
     );
+    let reaches = |event: &str| {
+        let text = format!("{SMALLEST}[expect]\nreaches = [\"elected\", \"{event}\"]");
+        Scenario::parse(&text, &KNOWN).unwrap_err().to_string()
+    };
+    let unknown = reaches("electd");
+    assert!(
+        unknown.starts_with(
+            "line 5: expect.reaches: found \"electd\", expected an event of the timeline, one of CONNECTING, "
+        ),
+        "{unknown}"
+    );
+    assert!(unknown.ends_with("; did you mean elected?"), "{unknown}");
+    assert!(reaches("passed").contains("found \"passed\", expected an event"), "a verdict is none");
     let state = |keys: &str| format!("[[expect.state]]\nat = \"1s\"\nnode = \"n1\"\n{keys}");
     check_rest(
         &state(""),
@@ -372,6 +460,14 @@ fn a_builder_reports_its_first_mistake() {
     check(
         Scenario::of(3).at("1s").stop("n1").crash("n1"),
         "step 1, stop: a second action beside crash, expected exactly one in a step",
+    );
+    check(
+        Scenario::of(3).at("70s..60s").stop("n1"),
+        "step 1, at: found \"70s..60s\", expected a time such as \"60s\", \"1500ms\" or \"5 mins\", of whole microseconds and at most 1000 days, or two with the earlier first such as \"60s..70s\"",
+    );
+    check(
+        Scenario::of(3).at("1s").stop("n1").at("2s").when("n9 is CONNECTED").stop("n1"),
+        "step 2, when: found n9, expected n1 to n3, for cluster.nodes is 3",
     );
     check(
         Scenario::of(3).until(Duration::from_nanos(1)),

@@ -43,7 +43,8 @@ fn violations(root: &Value, schema: &Value, value: &Value, path: &str, out: &mut
     let schema = target(root, schema);
     // One of several shapes: the first that is of the right type.
     let several = schema.get("allOf").map_or(schema, |all| &all[0]);
-    if let Some(ways) = several["anyOf"].as_array() {
+    let are_shapes = |ways: &&Vec<Value>| ways.iter().all(|way| way.get("required").is_none());
+    if let Some(ways) = several["anyOf"].as_array().filter(are_shapes) {
         let found = ways.iter().map(|way| {
             let mut out = Vec::new();
             violations(root, way, value, path, &mut out);
@@ -84,6 +85,11 @@ fn violations(root: &Value, schema: &Value, value: &Value, path: &str, out: &mut
     {
         out.push(format!("{path}: one of"));
     }
+    if let Some(ways) = schema["anyOf"].as_array()
+        && !ways.iter().any(|way| has(&way["required"]))
+    {
+        out.push(format!("{path}: any of"));
+    }
     for (key, value) in object {
         let path = format!("{path}.{key}");
         let pattern = schema["patternProperties"].as_object().and_then(|patterns| patterns.values().next());
@@ -121,6 +127,10 @@ fn files_that_are_refused_do_not_satisfy_the_schema() {
     assert_eq!(rules("act_under_leese = true"), [".cluster.rules.act_under_leese: unknown"]);
     let step = |keys: &str| schema_violations(&format!("{SMALLEST}[[plan]]\nat = \"1s\"\n{keys}"));
     assert_eq!(step(""), [".plan[0]: one of"]);
+    let bare = |keys: &str| schema_violations(&format!("{SMALLEST}[[plan]]\nstop = \"n1\"\n{keys}"));
+    assert_eq!(bare(""), [".plan[0]: any of"]);
+    assert_eq!(bare("when = \"n1 is CONNECTED\""), Vec::<String>::new());
+    assert_eq!(bare("after = \"all-connected\""), Vec::<String>::new());
     assert_eq!(step("stop = \"n1\"\nstart = \"n1\""), [".plan[0]: one of"]);
     assert_eq!(step("crash = \"n1\"\ndisk = \"lost\""), [".plan[0].disk: choice"]);
     assert_eq!(step("operator = { at = \"n1\" }"), [".plan[0].operator: one of"]);
