@@ -24,7 +24,7 @@ impl Exit {
 Exit codes:
     0  passed, or excused: what did not hold was not promised under these faults
     1  a safety property was violated
-    2  an argument or a file is wrong
+    2  an argument or a file is wrong, or standard output cannot be written
     3  a liveness property was violated: the cluster did not find itself again in time
   101  a bug of this program";
 
@@ -32,7 +32,7 @@ Exit codes:
     pub const SERVER_LEGEND: &str = "\
 Exit codes:
     0  ended by SIGINT or SIGTERM
-    2  an argument is wrong, or an address is taken
+    2  an argument is wrong, an address is taken, or standard output cannot be written
   101  a bug of this program";
 
     /// How a command ends after one run.

@@ -1,6 +1,7 @@
 //! Reading files, with errors that name the file.
 
 use crate::complaint::Complaint;
+use crate::output::warning;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use zeromaster_core::properties::{NifiProperties, key};
@@ -67,10 +68,10 @@ pub fn read_scenario(path: &Path) -> Result<(TextFile, Scenario), Complaint> {
 pub fn talk_about_no_property(properties: &TextFile) {
     if !NifiProperties::parse(&properties.text).iter().any(|(key, _)| key.starts_with("nifi.")) {
         let path = properties.path.display();
-        eprintln!(
+        warning(format_args!(
             "{path}: no property of NiFi in it, expected keys such as {}; what is absent has the default of NiFi's code",
             key::NODE_PROTOCOL_PORT
-        );
+        ));
     }
 }
 
@@ -85,7 +86,7 @@ pub fn named_firewall(properties: &TextFile) -> Option<TextFile> {
         Err(error) => {
             let line = read.line(key::FIREWALL_FILE).unwrap_or_default();
             let place = format!("{}: line {line}: {}", properties.path.display(), key::FIREWALL_FILE);
-            eprintln!("{place}: {error}; the run goes on without a firewall");
+            warning(format_args!("{place}: {error}; the run goes on without a firewall"));
             None
         }
     }

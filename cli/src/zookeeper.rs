@@ -13,7 +13,7 @@ pub fn serve(arguments: &ZookeeperArguments) -> Result<Exit, Complaint> {
     let verbose = arguments.verbose;
     let observer = move |server, record: &ServerRecord| {
         if verbose {
-            eprintln!("server {server}: {}", in_words(record));
+            output::say(&format!("server {server}: {}\n", in_words(record)));
         }
     };
     let embedded = Embedded::start_with(config(arguments)?, observer).map_err(Complaint::new)?;

@@ -9,7 +9,6 @@ use crate::args::FuzzArguments;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::output::{Reader, print};
-use crate::panics;
 use crate::replay::Replay;
 use crate::subject::Subject;
 use progress::Progress;
@@ -31,13 +30,12 @@ pub fn fuzz(arguments: &FuzzArguments) -> Result<Exit, Complaint> {
             (Source::Subject(Box::new(subject)), replay)
         }
         None => {
-            let replay = Replay::new().word("--drawn").rules(&arguments.rules);
+            let replay = Replay::run().word("--drawn").rules(&arguments.rules);
             let rules = arguments.rules.clone();
             (Source::Drawn { rules }, replay.option("--world", world.word()))
         }
     };
     let jobs = arguments.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    panics::keep_quiet();
 
     let seeds = arguments.seeds.clone();
     let mut campaign = Campaign {

@@ -1,5 +1,6 @@
 //! How far a campaign is, on standard error: a bar on a terminal, a line now and then elsewhere.
 
+use crate::output::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ impl Progress {
             Shown::Lines { next } => {
                 let now = Instant::now();
                 if now >= *next && self.done < self.runs {
-                    eprintln!("{} of {} seeds, {found}{rate} runs per second", self.done, self.runs);
+                    say(&format!("{} of {} seeds, {found}{rate} runs per second\n", self.done, self.runs));
                     *next = now + BETWEEN_LINES;
                 }
             }
@@ -74,11 +75,8 @@ impl Progress {
         }
         let (seconds, jobs_word) = (self.began.elapsed().as_millis(), if jobs == 1 { "job" } else { "jobs" });
         let seconds = format!("{}.{:03}", seconds / 1_000, seconds % 1_000);
-        eprintln!(
-            "{} runs in {seconds} s with {jobs} {jobs_word}: {} runs per second",
-            self.done,
-            self.rate()
-        );
+        let rate = self.rate();
+        say(&format!("{} runs in {seconds} s with {jobs} {jobs_word}: {rate} runs per second\n", self.done));
     }
 
     fn rate(&self) -> u128 {

@@ -110,7 +110,7 @@ fn run_one(source: &Source, world: World, seed: u64) -> Summary {
     })
     .unwrap_or_else(|words| Summary {
         end: End::Panicked,
-        finding: Some(format!("panicked: {words}; this is a bug of zeromaster")),
+        finding: Some(panics::in_words(&words)),
         left_out: Vec::new(),
     })
 }

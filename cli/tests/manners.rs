@@ -1,0 +1,330 @@
+//! How the command behaves towards terminals, pipes, full disks, signals and strange words, whatever it is asked to do.
+
+use std::ffi::OsString;
+use std::io::pipe;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn command(arguments: &[OsString]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zeromaster"));
+    command.args(arguments).env_remove("RUST_BACKTRACE").current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// The words between the spaces.
+fn words(text: &str) -> Vec<OsString> {
+    text.split(' ').filter(|word| !word.is_empty()).map(OsString::from).collect()
+}
+
+fn output(arguments: &[OsString]) -> Output {
+    command(arguments).output().expect("the command can be started")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_owned()).expect("what is printed is text")
+}
+
+/// A file of this test; `name` is unique among the tests.
+fn file(name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manners").join(name);
+    std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder can be made");
+    std::fs::write(&path, content).expect("the file can be written");
+    path
+}
+
+/// A scenario, and what breaks it in several ways.
+const SCENARIO: &str = r#"about = "A coordinator that slept must not decide anything when it wakes."
+seed = 7
+until = "100s"
+heal = "80s"
+[cluster]
+nodes = 3
+rules = "1.28"
+start = { n2 = "2s" }
+flows = { all = "A" }
+firewall = "n1"
+[cluster.nifi]
+"nifi.cluster.flow.election.max.wait.time" = "10 secs"
+"nifi.zookeeper.session.timeout" = "3 secs"
+[zookeeper]
+tick = "500ms"
+[network]
+latency = "1ms..5ms"
+[[plan]]
+at = "60s"
+pause = "coordinator"
+for = "60s"
+[[plan]]
+at = "61s"
+cut = "n1 | rest"
+for = "5s"
+[expect.eventually]
+all-connected = "1000s"
+"#;
+
+/// Something for every subcommand to do, or to refuse, and the code with which it ends.
+fn everything() -> Vec<(Vec<OsString>, i32)> {
+    let broken = file("everything/broken.toml", "about = 5\n");
+    let unknown = file("everything/unknown.properties", "tickTime=2000\n");
+    let mut all: Vec<_> = [
+        ("--help", 0),
+        ("--version", 0),
+        ("", 2),
+        ("nonsense", 2),
+        ("run", 0),
+        ("run --help", 0),
+        ("run --nodes 0", 2),
+        ("run --quiet", 0),
+        ("run --print-plan", 0),
+        ("run --format jsonl", 0),
+        ("run --drawn --seed 0 --world madsim", 0),
+        ("fuzz --seeds 0..30", 0),
+        ("scenarios ../scenarios", 0),
+        ("scenarios nowhere", 2),
+        ("schema", 0),
+        ("zookeeper --help", 0),
+        ("zookeeper --listen nonsense", 2),
+    ]
+    .map(|(arguments, code)| (words(arguments), code))
+    .into();
+    all.push(([words("run"), vec![broken.into()]].concat(), 2));
+    all.push(([words("run --nodes 1 --properties"), vec![unknown.into()]].concat(), 0));
+    all
+}
+
+#[track_caller]
+fn check_code(output: &Output, expected: &[i32], what: &str) {
+    let code = output.status.code();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(code.is_some_and(|code| expected.contains(&code)), "{what}: {}\n{out}\n{err}", output.status);
+}
+
+#[test]
+fn a_reader_that_has_left_is_no_reason_to_panic() {
+    for (arguments, code) in everything() {
+        // As in `2>&1 | head -1`, whose end comes before the first word.
+        let (reader, writer) = pipe().expect("there are pipes");
+        drop(reader);
+        let both = writer.try_clone().expect("it can be had twice");
+        let output = command(&arguments).stdout(writer).stderr(both).output().expect("it starts");
+        check_code(&output, &[code], &format!("{arguments:?}"));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_no_reason_to_panic() {
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").expect("it is there"));
+    for (arguments, code) in everything() {
+        let what = format!("{arguments:?}");
+        // Messages may be lost.
+        check_code(&command(&arguments).stderr(full()).output().expect("it starts"), &[code], &what);
+        // Data may not.
+        let output = command(&arguments).stdout(full()).output().expect("it starts");
+        check_code(&output, &[2], &what);
+        let said = text(&output.stderr);
+        assert!(code == 2 || said.contains("error: standard output: "), "{what}: {said}");
+        let output = command(&arguments).stdout(full()).stderr(full()).output().expect("it starts");
+        check_code(&output, &[2], &what);
+    }
+}
+
+#[test]
+fn every_message_says_what_it_is() {
+    let doubtful = file("messages/nifi.properties", "a=b\n");
+    let doubtful = doubtful.display();
+    let firewall = file("messages/firewall", "n1\nn2\nn3\nnot a host\n");
+    let firewall = firewall.display();
+    let broken = file("messages/broken/broken.toml", "about = 5\n");
+    let broken_folder = broken.parent().expect("it is in a folder").display();
+    let jump = SCENARIO.replace("pause = \"coordinator\"\nfor = \"60s\"", "clock = \"n2\"\njump = \"9s\"");
+    let jump = file("messages/jump.toml", jump);
+    let jump = jump.display();
+    for (arguments, begins, code) in [
+        (format!("run --nodes 1 --properties {doubtful}"), "warning: ", 0),
+        (format!("run --nodes 3 --firewall {firewall}"), "warning: ", 0),
+        ("run --drawn --seed 0 --world madsim".to_owned(), "warning: ", 0),
+        (format!("run {}", broken.display()), "error: ", 2),
+        (format!("scenarios {broken_folder}"), "error: ", 2),
+        ("run nowhere.toml".to_owned(), "error: ", 2),
+        (format!("run {jump} --world madsim"), "error: ", 2),
+        ("run --seed x".to_owned(), "error: ", 2),
+        ("fuzz --seeds 5..5".to_owned(), "error: ", 2),
+        ("zookeeper --listen nonsense".to_owned(), "error: ", 2),
+        ("zookeeper --listen 127.0.0.1:0 --tick 0s".to_owned(), "error: ", 2),
+        ("zookeeper --servers 0".to_owned(), "error: ", 2),
+        ("nonsense".to_owned(), "error: ", 2),
+    ] {
+        let output = output(&words(&arguments));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {said}");
+        assert!(said.starts_with(begins), "{arguments}: {said}");
+        let is_message = |line: &str| line.starts_with("error: ") || line.starts_with("warning: ");
+        // What clap says has lines of its own, below its error.
+        let is_clap = said.contains("try '--help'");
+        assert!(is_clap || said.lines().all(is_message), "{arguments}: {said}");
+    }
+}
+
+/// Neither stream has a control character but the ends of lines, and what was escaped is there.
+#[track_caller]
+fn check_tame(arguments: &[OsString]) {
+    let output = output(arguments);
+    assert!(matches!(output.status.code(), Some(0..=3)), "{arguments:?}: {}", output.status);
+    let (printed, said) = (text(&output.stdout), text(&output.stderr));
+    let wild = |character: char| character != '\n' && character.is_control();
+    assert!(!printed.contains(wild) && !said.contains(wild), "{arguments:?}: {printed:?}\n{said:?}");
+    // A text of several lines is one in a scenario file too.
+    let is_file = arguments.iter().any(|word| word == "--print-plan");
+    assert!(!said.contains("\nspoofed"), "{arguments:?}: {said}");
+    assert!(is_file || !printed.contains("\nspoofed"), "{arguments:?}: {printed}");
+}
+
+#[test]
+fn no_control_character_of_the_input_reaches_the_terminal() {
+    let strange = "a\u{1b}[31m\u{7}\u{9b}1m\r\nspoofed\t\u{7f}";
+    for arguments in [
+        vec![strange],
+        vec!["run", strange],
+        vec!["run", "a", strange],
+        vec!["run", "--seed", strange],
+        vec!["run", "--rules", strange],
+        vec!["run", "--rule", strange],
+        vec!["run", "--properties", strange],
+        vec!["run", "--firewall", strange],
+        vec!["run", "--until", strange],
+        vec!["fuzz", "--seeds", strange],
+        vec!["fuzz", "--seeds", "0..3", "--jobs", strange],
+        vec!["fuzz", "--seeds", "0..3", strange],
+        vec!["scenarios", strange],
+        vec!["zookeeper", "--listen", strange],
+        vec!["zookeeper", "--super-digest", strange],
+    ] {
+        check_tame(&arguments.into_iter().map(OsString::from).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn no_control_character_of_a_file_reaches_the_terminal() {
+    let raw = "\u{1b}[31m\u{7}\u{7f}";
+    let toml = r"\u001b[31m\u0007\u009b\r\nspoofed";
+    let scenarios = [
+        SCENARIO.replace("slept", &format!("slept{toml}")),
+        SCENARIO.replace("slept", &format!("slept{raw}")),
+        SCENARIO.replace("rules = \"1.28\"", &format!("rules = \"{toml}\"")),
+        SCENARIO.replace("rules = \"1.28\"", &format!("properties = \"{toml}\"")),
+        SCENARIO.replace("\"n1\"\n[cluster.nifi]", &format!("\"n1\\n{toml}\"\n[cluster.nifi]")),
+        SCENARIO.replace("10 secs", &format!("10 secs{toml}")),
+        SCENARIO.replace("nifi.zookeeper.session.timeout", &format!("nifi.zookeeper.session.timeout{toml}")),
+        SCENARIO.replace("\"A\"", &format!("\"A{toml}\"")),
+        SCENARIO.replace("n1 | rest", &format!("n1 | rest{toml}")),
+        SCENARIO.replace("\"60s\"", &format!("\"60s{toml}\"")),
+        SCENARIO.replace("[network]", &format!("[\"{toml}\"]")),
+        SCENARIO.replace("latency =", &format!("\"{toml}\" =")),
+        SCENARIO.replace("all-connected", &format!("\"all-connected{toml}\"")),
+        format!("{SCENARIO}{raw}"),
+        format!("{SCENARIO}x = \"{raw}"),
+    ];
+    for (number, scenario) in scenarios.iter().enumerate() {
+        let path = file(format!("control/{number}/a.toml"), scenario);
+        let folder = path.parent().expect("it is in a folder").to_owned();
+        for format in ["text", "jsonl"] {
+            check_tame(&["run".into(), path.clone().into(), "--format".into(), format.into()]);
+        }
+        check_tame(&["run".into(), path.clone().into(), "--print-plan".into()]);
+        check_tame(&["fuzz".into(), path.into(), "--seeds".into(), "0..3".into()]);
+        check_tame(&["scenarios".into(), folder.into()]);
+    }
+
+    let key = "nifi.cluster.protocol.heartbeat.interval";
+    for (number, properties) in [
+        format!("{key}=5 {raw}"),
+        format!("{key}=5 \\u001b[31m\\r\\nspoofed"),
+        format!("{key}{raw}=5"),
+        format!("nifi.cluster.firewall.file={raw}\n"),
+        format!("nifi.cluster.firewall.file=a\\nspoofed\n"),
+        format!("nifi.cluster.flow.election.max.wait.time=\\u009b\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = file(format!("control/{number}.properties"), properties);
+        check_tame(&["run".into(), "--properties".into(), path.into()]);
+    }
+    // NiFi reads this as Latin-1, in which it is a control character of one byte.
+    let latin = file("control/latin.properties", b"nifi.cluster.protocol.heartbeat.interval=\x9b31m\n");
+    check_tame(&["run".into(), "--properties".into(), latin.into()]);
+    let firewall = file("control/firewall", format!("n1\nn2\nn3\n{raw}\n"));
+    check_tame(&["run".into(), "--firewall".into(), firewall.into()]);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_line_that_shows_a_finding_again_is_tame_and_names_the_file() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let name = OsString::from_vec(b"name/it's \x1b[31m\xff.toml".to_vec());
+    let path =
+        file(&name, include_bytes!("../../scenarios/zookeeper/coordinator-wakes-beside-its-successor.toml"));
+    let printed = output(&[words("run --quiet --rules 1.28"), vec![path.clone().into()]].concat());
+    let printed = text(&printed.stdout);
+    assert!(!printed.contains('\u{1b}'), "{printed:?}");
+    let line = printed.lines().find_map(|line| line.strip_prefix("  zeromaster ")).expect("there is a line");
+    // As the shell of the person reads it.
+    let shell = Command::new("bash").args(["-c", &format!("printf '%s' {line}")]).output();
+    let Ok(shell) = shell else { return };
+    let path = path.into_os_string().into_vec();
+    let found = shell.stdout.windows(path.len()).any(|window| window == path);
+    assert!(found, "{line}\n{:?}", String::from_utf8_lossy(&shell.stdout));
+}
+
+/// Every beginning of a scenario, every line of it without its key, its value or itself, and every value replaced.
+#[test]
+fn a_broken_file_is_refused_with_its_name() {
+    let lines: Vec<&str> = SCENARIO.lines().collect();
+    let with_line = |number: usize, new: &str| {
+        let mut lines = lines.clone();
+        lines[number] = new;
+        lines.join("\n")
+    };
+    let mut broken: Vec<String> =
+        (0..SCENARIO.len()).step_by(17).map(|end| SCENARIO[..end].to_owned()).collect();
+    for (number, line) in lines.iter().enumerate() {
+        broken.push(with_line(number, ""));
+        let Some((key, value)) = line.split_once(" = ") else {
+            broken.push(with_line(number, &line.replace(']', "")));
+            continue;
+        };
+        broken.push(with_line(number, value));
+        broken.push(with_line(number, &format!("{key} = ")));
+        broken.push(with_line(number, &format!("{key}x = {value}")));
+        broken.push(with_line(number, &format!("{line}\n{line}")));
+        for other in [
+            "-1",
+            "99999999999999999999",
+            "1e400",
+            "\"\"",
+            "\"\u{1b}\"",
+            "[]",
+            "{}",
+            "\"999999999 days\"",
+            "nan",
+        ] {
+            broken.push(with_line(number, &format!("{key} = {other}")));
+        }
+    }
+    assert!(broken.len() > 250, "{}", broken.len());
+    let mut refused = 0;
+    for (number, scenario) in broken.iter().enumerate() {
+        let path = file(format!("broken/{number}.toml"), scenario);
+        let run = output(&["run".into(), path.clone().into(), "--quiet".into()]);
+        let said = text(&run.stderr);
+        // Some of these are scenarios, of which some are violated.
+        assert!(matches!(run.status.code(), Some(0..=3)), "{}: {scenario}\n{said}", run.status);
+        if run.status.code() == Some(2) {
+            let place = format!("error: {}: ", path.display());
+            assert!(said.starts_with(&place) && said.lines().count() == 1, "{scenario}\n{said}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 200, "{refused} of {}", broken.len());
+}
