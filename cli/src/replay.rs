@@ -1,4 +1,4 @@
-//! The line that shows a finding again, from the arguments that led to it.
+//! The lines that show a finding again, or go on with a campaign, from the arguments that led to it.
 
 use crate::args::RulesArgument;
 use std::borrow::Cow;
@@ -15,6 +15,11 @@ impl Replay {
     /// `zeromaster run`, of what is to come.
     pub fn run() -> Replay {
         Replay("zeromaster run".to_owned())
+    }
+
+    /// `zeromaster fuzz`, of what is to come.
+    pub fn fuzz() -> Replay {
+        Replay("zeromaster fuzz".to_owned())
     }
 
     /// Adds a word.
@@ -101,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_line_can_be_pasted_into_a_shell() {
-        assert_eq!(Replay::run().path(Path::new("-a")).to_string(), "zeromaster run ./-a");
+        assert_eq!(Replay::fuzz().path(Path::new("-a")).to_string(), "zeromaster fuzz ./-a");
         let replay = Replay::run().path(Path::new("my cluster/it's.toml")).option("--until", Some("5 mins"));
         let overrides = ["leadership_cache = 2s", "auto_reconnect=UNKNOWN"].map(|rule| rule.parse().unwrap());
         let rules = RulesArgument { name: None, overrides: overrides.into() };

@@ -79,6 +79,7 @@ fn everything() -> Vec<(Vec<OsString>, i32)> {
         ("run --format jsonl", 0),
         ("run --drawn --seed 0 --world madsim", 0),
         ("fuzz --seeds 0..30", 0),
+        ("fuzz --seeds 0..5 --jobs 1000000", 2),
         ("scenarios ../scenarios", 0),
         ("scenarios nowhere", 2),
         ("schema", 0),
@@ -277,6 +278,26 @@ fn the_line_that_shows_a_finding_again_is_tame_and_names_the_file() {
     assert!(found, "{line}\n{:?}", String::from_utf8_lossy(&shell.stdout));
 }
 
+#[test]
+fn there_are_never_more_jobs_than_seeds_or_than_can_be_started() {
+    let run = output(&words("fuzz --seeds 0..2 --jobs 5"));
+    assert!(text(&run.stderr).contains(" with 2 jobs: "), "{}", text(&run.stderr));
+    for jobs in ["0", "1025", "1000000", "18446744073709551616", "-1", ""] {
+        let arguments = ["fuzz", "--seeds", "0..2000000", "--jobs", jobs].map(OsString::from);
+        let run = output(&arguments);
+        assert_eq!(run.status.code(), Some(2), "{jobs}");
+        assert!(text(&run.stderr).starts_with("error: "), "{jobs}: {}", text(&run.stderr));
+    }
+}
+
+#[test]
+fn the_last_seeds_of_all_are_run_once() {
+    let run = output(&words("fuzz --seeds 18446744073709551614..18446744073709551615 --jobs 2"));
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    let counted = "seeds 18446744073709551614..18446744073709551615: 1 run\n";
+    assert!(text(&run.stdout).starts_with(counted), "{}", text(&run.stdout));
+}
+
 /// Every beginning of a scenario, every line of it without its key, its value or itself, and every value replaced.
 #[test]
 fn a_broken_file_is_refused_with_its_name() {
@@ -327,4 +348,154 @@ fn a_broken_file_is_refused_with_its_name() {
         }
     }
     assert!(refused > 200, "{refused} of {}", broken.len());
+}
+
+#[cfg(unix)]
+mod on_a_terminal {
+    use super::*;
+    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{Winsize, tcsetwinsize};
+    use std::fs::File;
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::process::Child;
+
+    /// A terminal of so many columns: the side of the person, and that of the command. Like those that `script` makes it
+    /// does not know how many rows it has.
+    fn terminal(columns: u16) -> (File, File) {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there is a terminal");
+        grantpt(&person).and_then(|()| unlockpt(&person)).expect("it can be used");
+        let size = Winsize { ws_row: 0, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&person, size).expect("it has a size");
+        let name = ptsname(&person, Vec::new()).expect("it has a name");
+        let name = name.into_string().expect("it is text");
+        let commands = File::options().read(true).write(true).open(name).expect("it can be opened");
+        (File::from(person), commands)
+    }
+
+    /// Everything that a person has been shown, until the command has ended.
+    fn shown(mut person: File) -> String {
+        let mut bytes = Vec::new();
+        // Linux ends it with an error.
+        let _ = person.read_to_end(&mut bytes);
+        text(&bytes)
+    }
+
+    /// What is drawn on one line, over each other: without the sequences that move the cursor.
+    fn drawings(shown: &str) -> Vec<String> {
+        let mut plain = String::new();
+        let mut characters = shown.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                '\u{1b}' => {
+                    assert_eq!(characters.next(), Some('['));
+                    characters.by_ref().find(char::is_ascii_alphabetic);
+                }
+                other => plain.push(other),
+            }
+        }
+        plain.split(['\r', '\n']).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_bar_fits_the_terminal() {
+        for columns in [1, 20, 40, 80, 200] {
+            let (person, commands) = terminal(columns);
+            let arguments = words("fuzz --seeds 0..60 --rules 1.28 --jobs 1");
+            let mut command = command(&arguments);
+            let mut child = command
+                .env("TERM", "xterm")
+                .stdout(Stdio::null())
+                .stderr(commands)
+                .spawn()
+                .expect("it starts");
+            drop(command);
+            let shown = shown(person);
+            assert_eq!(child.wait().ok().and_then(|status| status.code()), Some(1));
+            let drawings = drawings(&shown);
+            let (end, bars) = drawings.split_last().expect("something is shown");
+            assert!(end.contains("60 runs in"), "{end}");
+            assert!(!bars.is_empty() && (columns < 20 || bars[0].contains("0/60 seeds")), "{bars:?}");
+            for bar in bars {
+                assert!(bar.chars().count() <= columns.into(), "{columns} columns: {bar:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_cannot_be_drawn_on_gets_no_bar() {
+        let (person, commands) = terminal(80);
+        let mut command = command(&words("fuzz --seeds 0..5"));
+        let status = command.env("TERM", "dumb").stdout(Stdio::null()).stderr(commands).status();
+        drop(command);
+        assert_eq!(status.ok().and_then(|status| status.code()), Some(0));
+        let shown = shown(person);
+        assert!(!shown.contains('\u{1b}') && shown.starts_with("5 runs in"), "{shown:?}");
+    }
+
+    #[test]
+    fn with_a_bar_too_a_lost_reader_is_no_reason_to_panic() {
+        let (mut person, commands) = terminal(80);
+        let (reader, writer) = pipe().expect("there are pipes");
+        drop(reader);
+        let mut command = command(&words("fuzz --seeds 0..300 --rules 1.28"));
+        let spawned = command.env("TERM", "xterm").stdout(writer).stderr(commands).spawn();
+        let mut child = spawned.expect("it starts");
+        drop(command);
+        // The person closes the window when the bar is there.
+        let drawn = person.read(&mut [0]).expect("something is drawn");
+        assert_eq!(drawn, 1);
+        drop(person);
+        let code = child.wait().ok().and_then(|status| status.code());
+        assert!(matches!(code, Some(0 | 1 | 2)), "{code:?}");
+    }
+
+    fn send(child: &Child, signal: Signal) {
+        kill_process(Pid::from_child(child), signal).expect("it runs");
+    }
+
+    /// A campaign that would take for ever tells its first finding, ends by the signal, and counts what it has run.
+    #[track_caller]
+    fn check_interrupted(signal: Signal) {
+        let mut command = command(&words("fuzz --rules 1.28 --jobs 2 --seeds 0..18446744073709551615"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut printed = String::new();
+        out.read_line(&mut printed).expect("it finds something");
+        assert!(printed.starts_with("seed "), "{printed}");
+        send(&child, signal);
+        out.read_to_string(&mut printed).expect("it is text");
+        let output = child.wait_with_output().expect("it ends");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+
+        let rest =
+            said.lines().find_map(|line| line.strip_prefix("  zeromaster fuzz --seeds ")).expect(&said);
+        let (next, rest) = rest.split_once("..").expect("there are seeds");
+        assert_eq!(rest, "18446744073709551615 --jobs 2 --rules 1.28");
+        // What was printed is what the seeds before give, to the last byte.
+        let again = super::output(&words(&format!("fuzz --rules 1.28 --seeds 0..{next}")));
+        assert_eq!(printed, text(&again.stdout));
+    }
+
+    #[test]
+    fn a_signal_ends_a_campaign_with_its_tally_and_the_seeds_left() {
+        check_interrupted(Signal::INT);
+        check_interrupted(Signal::TERM);
+        check_interrupted(Signal::HUP);
+    }
+
+    #[test]
+    fn a_zookeeper_serves_although_it_cannot_be_heard() {
+        let (reader, writer) = pipe().expect("there are pipes");
+        drop(reader);
+        let mut command = command(&words("zookeeper --listen 127.0.0.1:0 --servers 3 --verbose"));
+        let mut child = command.stdout(Stdio::piped()).stderr(writer).spawn().expect("it starts");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        out.read_line(&mut line).expect("it is text");
+        assert!(line.starts_with("ready "), "{line}");
+        send(&child, Signal::TERM);
+        assert_eq!(child.wait().ok().and_then(|status| status.code()), Some(0));
+    }
 }
