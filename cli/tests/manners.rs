@@ -279,6 +279,17 @@ fn the_line_that_shows_a_finding_again_is_tame_and_names_the_file() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_file_without_an_end_is_refused() {
+    for arguments in ["run /dev/zero", "run --properties /dev/zero", "run --firewall /dev/zero"] {
+        let run = output(&words(arguments));
+        assert_eq!(run.status.code(), Some(2), "{arguments}");
+        let said = text(&run.stderr);
+        assert!(said.starts_with("error: /dev/zero: expected at most 16 MiB"), "{arguments}: {said}");
+    }
+}
+
+#[test]
 fn there_are_never_more_jobs_than_seeds_or_than_can_be_started() {
     let run = output(&words("fuzz --seeds 0..2 --jobs 5"));
     assert!(text(&run.stderr).contains(" with 2 jobs: "), "{}", text(&run.stderr));
