@@ -289,6 +289,20 @@ fn a_file_without_an_end_is_refused() {
     }
 }
 
+/// A line for another package, or another profile, would compile everything once more.
+#[test]
+fn the_readme_compiles_the_command_once() {
+    let readme = include_str!("../../README.md");
+    let compiling: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("cargo build") || line.starts_with("cargo run"))
+        .collect();
+    assert_eq!(
+        compiling,
+        ["cargo build --release -p zeromaster", "cargo run --release -p zeromaster -- run"]
+    );
+}
+
 #[test]
 fn there_are_never_more_jobs_than_seeds_or_than_can_be_started() {
     let run = output(&words("fuzz --seeds 0..2 --jobs 5"));
