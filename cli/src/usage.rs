@@ -25,7 +25,7 @@ pub enum Unusable {
 /// When they are none, or ask for the help or the version.
 pub fn parse<P: Parser>(words: Vec<OsString>) -> Result<P, Unusable> {
     P::try_parse_from(&words).map_err(|error| {
-        let shown: Vec<_> = words.iter().map(|word| escaped(word)).collect();
+        let shown: Vec<_> = words.iter().map(escaped).collect();
         if shown == words {
             return Unusable::Clean(error);
         }
