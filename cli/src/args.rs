@@ -4,7 +4,6 @@ use crate::exit::Exit;
 use crate::world::World;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -135,7 +134,9 @@ pub enum Format {
 /// Run many seeds, and print what breaks
 ///
 /// Each seed draws a scenario of its own; with a scenario file, that scenario is run under each seed. What is found is
-/// printed in the order of the seeds, the same whatever the number of jobs.
+/// printed in the order of the seeds, the same whatever the number of jobs, as soon as all seeds before it are run. SIGINT
+/// (Ctrl-C), SIGTERM and SIGHUP end it early: the runs so far are counted, and the command that runs the other seeds is
+/// printed on standard error.
 #[derive(Args, Debug)]
 #[command(after_help = Exit::LEGEND)]
 pub struct FuzzArguments {
@@ -146,9 +147,9 @@ pub struct FuzzArguments {
     #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
     pub seeds: Range<u64>,
 
-    /// How many runs at a time [default: one for each core]
-    #[arg(long, value_name = "J")]
-    pub jobs: Option<NonZeroUsize>,
+    /// How many runs at a time, up to 1024; never more than there are seeds [default: one for each core]
+    #[arg(long, value_name = "J", value_parser = clap::value_parser!(u32).range(1..=i64::from(JOBS_MAX)))]
+    pub jobs: Option<u32>,
 
     #[command(flatten)]
     pub rules: RulesArgument,
@@ -213,6 +214,9 @@ pub struct ZookeeperArguments {
     #[arg(long)]
     pub verbose: bool,
 }
+
+/// More threads than the largest machines have cores, and few enough for the smallest to start.
+pub const JOBS_MAX: u32 = 1_024;
 
 fn parse_release(text: &str) -> Result<Release, String> {
     let releases = [Release::V3_8_0, Release::V3_9_5];

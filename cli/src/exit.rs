@@ -14,6 +14,8 @@ pub enum Exit {
     Violated,
     /// The command cannot do what it was asked: an argument or a file is wrong.
     Usage,
+    /// A signal ended the campaign before all of it was run.
+    Interrupted,
     /// A bug of this program.
     Bug,
 }
@@ -24,15 +26,16 @@ impl Exit {
 Exit codes:
     0  passed, or excused: what did not hold was not promised under these faults
     1  a safety property was violated
-    2  an argument or a file is wrong
+    2  an argument or a file is wrong, or standard output cannot be written
     3  a liveness property was violated: the cluster did not find itself again in time
-  101  a bug of this program";
+  101  a bug of this program
+  130  fuzz was ended by SIGINT (Ctrl-C), SIGTERM or SIGHUP before all seeds were run";
 
     /// The codes of a command that serves until it is ended.
     pub const SERVER_LEGEND: &str = "\
 Exit codes:
     0  ended by SIGINT or SIGTERM
-    2  an argument is wrong, or an address is taken
+    2  an argument is wrong, an address is taken, or standard output cannot be written
   101  a bug of this program";
 
     /// How a command ends after one run.
@@ -43,16 +46,22 @@ Exit codes:
             Verdict::NotConverged => Exit::NotConverged,
         }
     }
-}
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+    /// The code, as a parent process sees it.
+    pub fn code(self) -> u8 {
+        match self {
             Exit::Passed => 0,
             Exit::Violated => 1,
             Exit::Usage => 2,
             Exit::NotConverged => 3,
             Exit::Bug => 101,
-        })
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
     }
 }

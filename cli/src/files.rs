@@ -1,7 +1,9 @@
 //! Reading files, with errors that name the file.
 
 use crate::complaint::Complaint;
-use std::io::ErrorKind;
+use crate::output::warning;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use zeromaster_core::properties::{NifiProperties, key};
 use zeromaster_sim::scenario::{Known, Scenario};
@@ -19,7 +21,11 @@ impl TextFile {
     /// # Errors
     /// When it cannot be read.
     pub fn read(path: &Path) -> Result<TextFile, Complaint> {
-        let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let bytes = read(path).map_err(|error| unreadable(path, &error))?;
+        if bytes.len() > BYTES_MAX {
+            let expected = format!("expected at most {} MiB, as no such file has more", BYTES_MAX >> 20);
+            return Err(Complaint::about(path, expected));
+        }
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => error.into_bytes().into_iter().map(char::from).collect(),
@@ -36,6 +42,17 @@ impl TextFile {
     pub fn line_of(&self, word: &str) -> Option<usize> {
         self.text.lines().position(|line| line.contains(word)).map(|index| index + 1)
     }
+}
+
+/// A file of more bytes is another one, or a device that has no end. A scenario that says something of each of ten
+/// thousand nodes has less than one.
+const BYTES_MAX: usize = 16 << 20;
+
+/// The bytes of a file, of one that has too many one more than it may have.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Why a file or a folder cannot be read.
@@ -83,7 +100,7 @@ pub fn named_firewall(properties: &TextFile) -> Option<TextFile> {
         Err(error) => {
             let line = read.line(key::FIREWALL_FILE).unwrap_or_default();
             let place = format!("{}: line {line}: {}", properties.path.display(), key::FIREWALL_FILE);
-            eprintln!("{place}: {error}; the run goes on without a firewall");
+            warning(format_args!("{place}: {error}; the run goes on without a firewall"));
             None
         }
     }

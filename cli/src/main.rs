@@ -3,6 +3,7 @@
 
 mod args;
 mod complaint;
+mod escape;
 mod exit;
 mod files;
 mod fuzz;
@@ -12,28 +13,43 @@ mod replay;
 mod run;
 mod scenarios;
 mod subject;
+mod usage;
 mod world;
 mod zookeeper;
 
 use args::{Arguments, Command};
-use clap::Parser;
 use complaint::Complaint;
 use exit::Exit;
+use std::env::args_os;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Run(arguments) => run::run(&arguments),
-        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
-        Command::Scenarios(arguments) => scenarios::list(&arguments.directory),
-        Command::Schema => schema(),
-        Command::Zookeeper(arguments) => zookeeper::serve(&arguments),
+    panics::listen();
+    let exit = match panics::catch(command) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(complaint)) => {
+            complaint.say();
+            Exit::Usage
+        }
+        Err(words) => {
+            output::error(panics::in_words(&words));
+            Exit::Bug
+        }
     };
-    done.unwrap_or_else(|complaint| {
-        eprintln!("{complaint}");
-        Exit::Usage
-    })
-    .into()
+    exit.into()
+}
+
+fn command() -> Result<Exit, Complaint> {
+    match usage::parse::<Arguments>(args_os().collect()) {
+        Err(unusable) => unusable.explain(),
+        Ok(arguments) => match arguments.command {
+            Command::Run(arguments) => run::run(&arguments),
+            Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+            Command::Scenarios(arguments) => scenarios::list(&arguments.directory),
+            Command::Schema => schema(),
+            Command::Zookeeper(arguments) => zookeeper::serve(&arguments),
+        },
+    }
 }
 
 fn schema() -> Result<Exit, Complaint> {

@@ -3,7 +3,7 @@
 use crate::args::{Format, RunArguments};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::output::print;
+use crate::output::{self, print, say};
 use crate::panics;
 use crate::subject::Subject;
 use std::collections::BTreeSet;
@@ -25,9 +25,13 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
     let replay = subject.replay.line(seed);
     let options = Options { timeline: !arguments.quiet, ..Options::default() };
     let world = arguments.world.of;
-    let Ok(outcome) = panics::catch(|| world.run(&subject.scenario, &subject.setup, seed, options)) else {
-        eprintln!("this is a bug of zeromaster; the line that shows it again:\n  {replay}");
-        return Ok(Exit::Bug);
+    let outcome = match panics::catch(|| world.run(&subject.scenario, &subject.setup, seed, options)) {
+        Ok(outcome) => outcome,
+        Err(words) => {
+            output::error(panics::in_words(&words));
+            say(&format!("the line that shows it again:\n  {replay}\n"));
+            return Ok(Exit::Bug);
+        }
     };
     if let Some(timeline) = &outcome.timeline {
         print(&match arguments.format {
@@ -37,7 +41,7 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
     }
     conclude(arguments, &outcome, &subject.scenario.expect.violates, &replay)?;
     for warning in &outcome.warnings {
-        eprintln!("warning: {warning}");
+        output::warning(warning);
     }
     Ok(Exit::of(&outcome.verdict))
 }
@@ -61,7 +65,7 @@ fn conclude(
         Format::Text => print(&text).map(|_| ()),
         // Who reads JSON lines wants nothing else among them.
         Format::Jsonl => {
-            eprint!("{text}");
+            say(&text);
             Ok(())
         }
     }

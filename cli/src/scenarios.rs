@@ -1,6 +1,7 @@
 //! `zeromaster scenarios`: the scenario files in a folder, and what each is about.
 
 use crate::complaint::Complaint;
+use crate::escape;
 use crate::exit::Exit;
 use crate::files::{read_scenario, unreadable};
 use crate::output::print;
@@ -17,11 +18,12 @@ pub fn list(directory: &Path) -> Result<Exit, Complaint> {
     paths.sort();
     let mut exit = Exit::Passed;
     let mut rows = Vec::new();
+    let line = |text: &str| escape::line(text).into_owned();
     for path in paths {
         match read_scenario(&path) {
-            Ok((_, scenario)) => rows.push((path.display().to_string(), scenario.about)),
+            Ok((_, scenario)) => rows.push((line(&path.display().to_string()), line(&scenario.about))),
             Err(complaint) => {
-                eprintln!("{complaint}");
+                complaint.say();
                 exit = Exit::Usage;
             }
         }

@@ -3,6 +3,7 @@
 use crate::args::{FuzzArguments, RunArguments};
 use crate::complaint::Complaint;
 use crate::files::{TextFile, named_firewall, read_scenario, refuse_other_files};
+use crate::output::{note, warning};
 use crate::replay::Replay;
 use crate::world::World;
 use std::path::Path;
@@ -63,7 +64,7 @@ impl Subject {
         let mut draft = Draft::of_file(path)?;
         draft.scenario.rules = arguments.rules.applied_to(&draft.scenario.rules).map_err(Complaint::new)?;
         draft.read_files(None, None)?;
-        let replay = Replay::new().path(path).rules(&arguments.rules);
+        let replay = Replay::run().path(path).rules(&arguments.rules);
         let replay = replay.option("--world", arguments.world.of.word());
         draft.finish(arguments.world.of, replay).map(Some)
     }
@@ -88,7 +89,7 @@ impl Draft {
         let (scenario, left_out) =
             if arguments.drawn { arguments.world.of.drawn(scenario) } else { (scenario, Vec::new()) };
         for step in left_out {
-            eprintln!("left out: {step}");
+            warning(format_args!("left out: {step}"));
         }
         Ok(Draft { scenario, file: None, properties: None, firewall: None })
     }
@@ -100,12 +101,14 @@ impl Draft {
 
     /// A scenario that this world cannot express is not run there.
     fn refuse(&self, world: World) -> Result<(), Complaint> {
-        let steps: Vec<String> = world.unsupported(&self.scenario).iter().map(ToString::to_string).collect();
-        match (steps.is_empty(), &self.file) {
-            (true, _) => Ok(()),
-            (false, Some(file)) => Err(Complaint::about(&file.path, steps.join("\n"))),
-            (false, None) => Err(Complaint::new(steps.join("\n"))),
+        let steps = world.unsupported(&self.scenario);
+        if steps.is_empty() {
+            return Ok(());
         }
+        Err(Complaint::all(steps.iter().map(|step| match &self.file {
+            Some(file) => Complaint::about(&file.path, step),
+            None => Complaint::new(step),
+        })))
     }
 
     /// Another number of nodes: what the scenario says of each must still make sense.
@@ -150,18 +153,20 @@ impl Draft {
         let setup = Setup::new(&self.scenario, text).map_err(|error| self.located(&error))?;
         self.scenario.zookeeper = setup.zookeeper;
         self.refuse(world)?;
-        for warning in &setup.warnings {
-            eprintln!("warning: {}{warning}", self.place_of(warning.key()));
+        for doubt in &setup.warnings {
+            warning(format_args!("{}{doubt}", self.place_of(doubt.key())));
         }
         if let (Some(file), [_, ..]) = (&self.properties, setup.without_effect.as_slice()) {
             let (path, keys) = (file.path.display(), setup.without_effect.join(", "));
-            eprintln!("note: {path}: these keys have no effect here: {keys}");
+            note(format_args!("{path}: these keys have no effect here: {keys}"));
         }
-        for warning in &setup.firewall_warnings {
-            match self.firewall.as_ref().or(self.file.as_ref()) {
-                Some(file) if self.firewall.is_some() => eprintln!("{}: {warning}", file.path.display()),
-                Some(file) => eprintln!("{}: cluster.firewall: {warning}", file.path.display()),
-                None => eprintln!("firewall: {warning}"),
+        for doubt in &setup.firewall_warnings {
+            match (&self.firewall, &self.file) {
+                (Some(firewall), _) => warning(format_args!("{}: {doubt}", firewall.path.display())),
+                (None, Some(file)) => {
+                    warning(format_args!("{}: cluster.firewall: {doubt}", file.path.display()));
+                }
+                (None, None) => warning(format_args!("firewall: {doubt}")),
             }
         }
         if let Some(file) = &self.properties {
@@ -232,19 +237,17 @@ fn built_in(text: &str) -> Scenario {
 
 /// The arguments that led to a run, but for the seed and for how it is printed.
 fn replay(arguments: &RunArguments) -> Replay {
-    let mut replay = Replay::new();
+    let mut replay = Replay::run();
     if let Some(file) = &arguments.file {
         replay = replay.path(file);
     }
     if arguments.drawn {
         replay = replay.word("--drawn");
     }
-    let path =
-        |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
     replay
         .option("--nodes", arguments.nodes.map(|nodes| nodes.to_string()).as_deref())
-        .option("--properties", path(&arguments.properties).as_deref())
-        .option("--firewall", path(&arguments.firewall).as_deref())
+        .path_option("--properties", arguments.properties.as_deref())
+        .path_option("--firewall", arguments.firewall.as_deref())
         .rules(&arguments.rules)
         .option("--world", arguments.world.of.word())
         .option("--until", arguments.until.map(show_duration).as_deref())

@@ -17,7 +17,7 @@ pub fn serve(arguments: &ZookeeperArguments) -> Result<Exit, Complaint> {
             ServerEvent::Closed { reason, .. } => reason.is_limit(),
         };
         if verbose || is_limit {
-            eprintln!("server {server}: {event}");
+            output::say(&format!("server {server}: {event}\n"));
         }
     };
     let embedded = Embedded::start_with(config(arguments)?, observer).map_err(Complaint::new)?;

@@ -51,6 +51,7 @@ fn file(name: &str, text: &str) -> PathBuf {
 }
 
 /// A file of NiFi's; where it is absent, the test says so and passes.
+#[expect(clippy::disallowed_macros, reason = "a test may panic")]
 fn real_file(name: &str) -> Option<String> {
     let path = Path::new("../../shared/data/nifi").join(name);
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists() {

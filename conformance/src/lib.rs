@@ -8,6 +8,7 @@ pub mod failures;
 pub mod generate;
 pub mod jute;
 pub mod memory;
+pub mod needed;
 pub mod operation;
 pub mod process;
 pub mod random;

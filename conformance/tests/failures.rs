@@ -1,7 +1,10 @@
-//! What a real ensemble does under failures is what the model allows, and takes the time that the model says.
+//! What a real ensemble does under failures is what the model allows, and takes the time that the model says. The model's
+//! half needs no real servers; without them the other is ignored.
 
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use zeromaster_conformance::failures::{Outcome, scripts::SCRIPTS, scripts::Script};
+use zeromaster_conformance::needed::with_original;
 use zeromaster_conformance::real::Distribution;
 
 const SEEDS: u64 = 100;
@@ -10,36 +13,35 @@ const SEEDS: u64 = 100;
 const ATTEMPTS: u32 = 3;
 
 fn main() -> ExitCode {
-    let distribution = Distribution::from_environment();
-    if let Err(absent) = &distribution {
-        eprintln!("skipped, but for the model's half: {absent}");
-    }
-    let required = std::env::var_os("ZOOKEEPER_REQUIRED").is_some();
-    let mut failed = required && distribution.is_err();
-    for script in SCRIPTS {
-        match check(script, distribution.as_ref().ok()) {
-            Ok(()) => println!("test {} ... ok", script.name),
-            Err(why) => {
-                failed = true;
-                println!("test {} ... FAILED\n{why}", script.name);
-            }
-        }
-    }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let mut arguments = Arguments::from_args();
+    // One at a time: what takes longer beside another would be measured.
+    arguments.test_threads.get_or_insert(1);
+    let on_model = |script: &'static Script| {
+        Trial::test(format!("on_model::{}", script.name), move || model(script).map(drop))
+    };
+    let on_real = |script: &'static Script| {
+        with_original(format!("on_real::{}", script.name), move |distribution| {
+            compare(script, distribution).map(|()| Completion::Completed)
+        })
+    };
+    let trials = SCRIPTS.iter().map(on_model).chain(SCRIPTS.iter().map(on_real)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn check(script: &Script, distribution: Option<&Distribution>) -> Result<(), String> {
-    let model = Outcome::of_model(script, SEEDS);
-    if !model.broken.is_empty() {
-        return Err(model.broken.join("\n"));
-    }
-    let Some(distribution) = distribution else { return Ok(()) };
+/// What the model does, which keeps what it promises.
+fn model(script: &Script) -> Result<Outcome, Failed> {
+    let outcome = Outcome::of_model(script, SEEDS);
+    if outcome.broken.is_empty() { Ok(outcome) } else { Err(outcome.broken.join("\n").into()) }
+}
+
+fn compare(script: &Script, distribution: &Distribution) -> Result<(), Failed> {
+    let model = model(script)?;
     let mut disagreements = String::new();
     for _ in 0..ATTEMPTS {
         let mut outcome = model.clone();
-        outcome.play_on_real(script, distribution).map_err(|error| error.to_string())?;
+        outcome.play_on_real(script, distribution)?;
         if !outcome.broken.is_empty() {
-            return Err(outcome.broken.join("\n"));
+            return Err(outcome.broken.join("\n").into());
         }
         let outside: Vec<String> = outcome.disagreements().map(ToString::to_string).collect();
         if outside.is_empty() {
@@ -47,5 +49,5 @@ fn check(script: &Script, distribution: Option<&Distribution>) -> Result<(), Str
         }
         disagreements = outside.join("\n");
     }
-    Err(format!("outside the model's range (what, model, real):\n{disagreements}"))
+    Err(format!("outside the model's range (what, model, real):\n{disagreements}").into())
 }

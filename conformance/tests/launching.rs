@@ -1,14 +1,32 @@
-//! Real servers start, can be told apart, killed, paused, and leave nothing behind. Without ZooKeeper this says so.
+//! Real servers start, can be told apart, killed, paused, and leave nothing behind. Without ZooKeeper these
+//! tests are ignored.
 
+use libtest_mimic::{Arguments, Completion, Failed};
+use std::process::ExitCode;
 use std::time::Duration;
+use zeromaster_conformance::needed::with_original;
 use zeromaster_conformance::raw::{Connection, Handshake, Received};
 use zeromaster_conformance::real::{Config, Distribution, Ensemble, Mode};
 
-#[test]
-fn an_ensemble_elects_a_leader_again_after_the_first_is_killed() {
-    let Some(distribution) = distribution() else { return };
+fn main() -> ExitCode {
+    let trials = vec![
+        with_original(
+            "an_ensemble_elects_a_leader_again_after_the_first_is_killed",
+            an_ensemble_elects_a_leader_again_after_the_first_is_killed,
+        ),
+        with_original(
+            "a_paused_server_is_silent_and_answers_once_it_goes_on",
+            a_paused_server_is_silent_and_answers_once_it_goes_on,
+        ),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn an_ensemble_elects_a_leader_again_after_the_first_is_killed(
+    distribution: &Distribution,
+) -> Result<Completion, Failed> {
     let config = Config { tick_time_ms: 200, ..Config::default() };
-    let mut ensemble = Ensemble::start(&distribution, &config, 3).unwrap();
+    let mut ensemble = Ensemble::start(distribution, &config, 3).unwrap();
     let leader = ensemble.leader().unwrap();
     ensemble.server_mut(leader).kill();
     assert_eq!(ensemble.servers()[leader].mode(), None);
@@ -16,12 +34,13 @@ fn an_ensemble_elects_a_leader_again_after_the_first_is_killed() {
     assert_ne!(new, leader);
     ensemble.server_mut(leader).start().unwrap();
     assert_eq!(ensemble.server_mut(leader).wait_until_serving(), Ok(Mode::Follower));
+    Ok(Completion::Completed)
 }
 
-#[test]
-fn a_paused_server_is_silent_and_answers_once_it_goes_on() {
-    let Some(distribution) = distribution() else { return };
-    let ensemble = Ensemble::standalone(&distribution, &Config::default()).unwrap();
+fn a_paused_server_is_silent_and_answers_once_it_goes_on(
+    distribution: &Distribution,
+) -> Result<Completion, Failed> {
+    let ensemble = Ensemble::standalone(distribution, &Config::default()).unwrap();
     let server = &ensemble.servers()[0];
     assert_eq!(server.mode(), Some(Mode::Standalone));
     let handshake = Handshake::new_session(10_000);
@@ -33,8 +52,5 @@ fn a_paused_server_is_silent_and_answers_once_it_goes_on() {
     assert_eq!(connection.receive(Duration::from_millis(300)).unwrap(), Received::Silence);
     server.resume();
     assert!(matches!(connection.receive(Duration::from_secs(5)).unwrap(), Received::Frame(_)));
-}
-
-fn distribution() -> Option<Distribution> {
-    Distribution::from_environment().inspect_err(|absent| eprintln!("SKIPPED: {absent}")).ok()
+    Ok(Completion::Completed)
 }

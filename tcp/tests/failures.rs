@@ -2,13 +2,13 @@
 
 mod servers;
 
-use servers::{Client, PATIENCE, Servers, TIMEOUT, config, event, on_each, set_data};
+use servers::{Client, PATIENCE, Servers, TIMEOUT, config, event, set_data, tests};
 use std::net::TcpListener;
 use std::time::Instant;
 use zeromaster_tcp::{ClientConfig, ErrorCode, LeaseRule, Library, Notice, Operation, Reply, SessionState};
 use zeromaster_zookeeper::{Create, CreateMode, EventKind};
 
-on_each! {
+tests! {
     3: a_session_survives_the_death_of_its_server_and_hears_of_what_it_missed;
     3: watches_of_a_megabyte_are_armed_again;
     3: a_session_that_was_away_for_too_long_is_over_and_a_new_one_follows;

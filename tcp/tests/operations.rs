@@ -2,7 +2,7 @@
 
 mod servers;
 
-use servers::{Client, PATIENCE, Servers, TIMEOUT, config, event, on_each, set_data};
+use servers::{Client, PATIENCE, Servers, TIMEOUT, config, event, set_data, tests};
 use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use zeromaster_tcp::{
 use zeromaster_zookeeper::acl::{ALL, Acl, Identity};
 use zeromaster_zookeeper::{ANY_VERSION, Create, CreateMode, EventKind, Password, SessionId};
 
-on_each! {
+tests! {
     1: what_is_written_is_read;
     1: a_multi_happens_as_a_whole_or_not_at_all;
     1: a_watch_goes_off_before_the_reply_that_shows_the_change;
@@ -26,6 +26,10 @@ on_each! {
     1: a_scheme_that_the_server_does_not_know_ends_the_client;
     1: an_idle_client_stays_connected;
     1: every_operation_is_understood;
+    without: a_client_without_a_server_says_why_and_goes_on_trying;
+    without: a_server_that_talks_nonsense_is_left;
+    without: a_server_that_says_nothing_is_given_up_in_time;
+    without: a_connect_string_must_name_a_server;
 }
 
 fn what_is_written_is_read(servers: Servers) {
@@ -260,7 +264,6 @@ fn every_operation_is_understood(servers: Servers) {
     starts(reads, "Ok(Multi { results: [Err(NoNode), Ok(Children { children: [\"e\"] })] })");
 }
 
-#[test]
 fn a_client_without_a_server_says_why_and_goes_on_trying() {
     // Nobody listens at a port that has just been given back.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -276,7 +279,6 @@ fn a_client_without_a_server_says_why_and_goes_on_trying() {
     client.client.close();
 }
 
-#[test]
 fn a_server_that_talks_nonsense_is_left() {
     use std::io::Write as _;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -287,7 +289,6 @@ fn a_server_that_talks_nonsense_is_left() {
     listener.accept().unwrap();
 }
 
-#[test]
 fn a_server_that_says_nothing_is_given_up_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect_timeout = Some(Duration::from_millis(100));
@@ -297,7 +298,6 @@ fn a_server_that_says_nothing_is_given_up_in_time() {
     listener.accept().unwrap();
 }
 
-#[test]
 fn a_connect_string_must_name_a_server() {
     let error = TcpClient::start(" , ", config()).unwrap_err().to_string();
     assert!(error.contains("names no server"), "{error}");

@@ -1,23 +1,40 @@
 //! `zeromaster fuzz`: many runs on all cores. What is found is put in order here, so that the number of jobs shows in
 //! nothing but the time it takes.
 
+mod interrupt;
 mod progress;
+mod screen;
 mod tally;
 mod workers;
 
-use crate::args::FuzzArguments;
+use crate::args::{FuzzArguments, JOBS_MAX};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::output::{Reader, print};
-use crate::panics;
+use crate::output::{Reader, print, say};
 use crate::replay::Replay;
 use crate::subject::Subject;
+use interrupt::Interrupt;
 use progress::Progress;
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::thread::available_parallelism;
+use std::time::Duration;
 use tally::Tally;
-use workers::{Source, Summary, on_workers};
+use workers::{Next, Source, Summary, Workers};
+
+/// How long a signal, and the news of how far it is, may wait for a run to end.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Why no more results are heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// Every seed is run.
+    All,
+    /// The reader of standard output has left.
+    Left,
+    /// A signal came.
+    Interrupted,
+}
 
 /// Runs every seed.
 ///
@@ -31,15 +48,15 @@ pub fn fuzz(arguments: &FuzzArguments) -> Result<Exit, Complaint> {
             (Source::Subject(Box::new(subject)), replay)
         }
         None => {
-            let replay = Replay::new().word("--drawn").rules(&arguments.rules);
+            let replay = Replay::run().word("--drawn").rules(&arguments.rules);
             let rules = arguments.rules.clone();
             (Source::Drawn { rules }, replay.option("--world", world.word()))
         }
     };
-    let jobs = arguments.jobs.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    panics::keep_quiet();
-
     let seeds = arguments.seeds.clone();
+    let jobs = jobs(arguments);
+    let interrupt = Interrupt::by_signals()?;
+    let workers = Workers::start(jobs, seeds.clone(), source, world)?;
     let mut campaign = Campaign {
         replay,
         next: seeds.start,
@@ -47,13 +64,40 @@ pub fn fuzz(arguments: &FuzzArguments) -> Result<Exit, Complaint> {
         tally: Tally::default(),
         progress: Progress::new(seeds.end - seeds.start),
     };
-    let reader =
-        on_workers(jobs, seeds.clone(), &source, world, |seed, summary| campaign.hear(seed, summary))?;
+    let end = campaign.listen(&workers, &interrupt);
     campaign.progress.finish(jobs);
-    if reader == Reader::Listens {
-        print(&format!("seeds {}..{}: {}", seeds.start, seeds.end, campaign.tally))?;
+    let end = end?;
+    // Results that came before those of a smaller seed are not counted: the line that goes on begins with that seed.
+    let next = campaign.next;
+    assert!(end != End::All || next == seeds.end, "every seed is run");
+    if end != End::Left {
+        print(&format!("seeds {}..{next}: {}", seeds.start, campaign.tally))?;
+    }
+    if end == End::Interrupted && next < seeds.end {
+        say(&format!("interrupted; the other seeds:\n  {}\n", going_on(arguments, next..seeds.end)));
+        return Ok(Exit::Interrupted);
     }
     Ok(campaign.tally.exit())
+}
+
+/// How many runs at a time.
+fn jobs(arguments: &FuzzArguments) -> u32 {
+    let cores = || available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(JOBS_MAX));
+    let jobs = arguments.jobs.unwrap_or_else(cores).min(JOBS_MAX);
+    jobs.min(u32::try_from(arguments.seeds.end - arguments.seeds.start).unwrap_or(u32::MAX))
+}
+
+/// The line that runs these seeds as the arguments say.
+fn going_on(arguments: &FuzzArguments, seeds: Range<u64>) -> Replay {
+    let replay = match &arguments.file {
+        Some(path) => Replay::fuzz().path(path),
+        None => Replay::fuzz(),
+    };
+    replay
+        .option("--seeds", Some(&format!("{}..{}", seeds.start, seeds.end)))
+        .option("--jobs", arguments.jobs.map(|jobs| jobs.to_string()).as_deref())
+        .rules(&arguments.rules)
+        .option("--world", arguments.world.of.word())
 }
 
 /// What has come in so far.
@@ -68,6 +112,23 @@ struct Campaign {
 }
 
 impl Campaign {
+    /// Takes results until there are no more, or it need not, and tells how far it is.
+    fn listen(&mut self, workers: &Workers, interrupt: &Interrupt) -> Result<End, Complaint> {
+        loop {
+            if interrupt.is_asked() {
+                return Ok(End::Interrupted);
+            }
+            match workers.next(PATIENCE) {
+                Next::Done(seed, summary) => match self.hear(seed, summary)? {
+                    Reader::Listens => {}
+                    Reader::Left => return Ok(End::Left),
+                },
+                Next::Nothing => self.progress.tell(),
+                Next::Over => return Ok(End::All),
+            }
+        }
+    }
+
     /// Takes a result, and prints it with those that waited for it.
     fn hear(&mut self, seed: u64, summary: Summary) -> Result<Reader, Complaint> {
         let before = self.waiting.insert(seed, summary);

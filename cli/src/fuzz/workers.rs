@@ -2,19 +2,21 @@
 
 use crate::args::RulesArgument;
 use crate::complaint::Complaint;
-use crate::output::Reader;
 use crate::panics;
 use crate::subject::Subject;
 use crate::world::World;
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::Duration;
 use zeromaster_sim::draw::draw;
 use zeromaster_sim::setup::Setup;
 use zeromaster_sim::{Options, Outcome, Verdict, Violation};
 
-/// Results that may wait to be heard; when nobody listens for a while, the workers wait too.
+/// Results that may wait to be heard; when there are more, the workers wait too.
 const RESULTS_MAX: usize = 1_024;
 
 /// What is run under each seed.
@@ -49,43 +51,97 @@ pub enum End {
     Panicked,
 }
 
-/// Runs every seed once on `jobs` threads, and lets `hear` know, in any order, until nobody reads any more.
-///
-/// # Errors
-/// The first of `hear`'s.
-pub fn on_workers(
-    jobs: usize,
-    seeds: Range<u64>,
-    source: &Source,
+/// What comes next from the workers.
+#[derive(Debug)]
+pub enum Next {
+    /// A run is done.
+    Done(u64, Summary),
+    /// None is done yet.
+    Nothing,
+    /// All are done, and were told.
+    Over,
+}
+
+/// Threads that run every seed once, in any order. Dropping it makes them stop after the run they are at; they are not
+/// waited for.
+pub struct Workers {
+    heard: Receiver<(u64, Summary)>,
+    left: Arc<Mutex<Range<u64>>>,
+}
+
+/// What a worker has.
+struct Worker {
+    results: SyncSender<(u64, Summary)>,
+    left: Arc<Mutex<Range<u64>>>,
+    source: Arc<Source>,
     world: World,
-    mut hear: impl FnMut(u64, Summary) -> Result<Reader, Complaint>,
-) -> Result<Reader, Complaint> {
-    let next = AtomicU64::new(seeds.start);
-    let enough = AtomicBool::new(false);
-    let (results, heard) = sync_channel(RESULTS_MAX);
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            let results = results.clone();
-            let (next, enough) = (&next, &enough);
-            scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || results.send((seed, run_one(source, world, seed))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(results);
-        for (seed, summary) in heard {
-            let reader = hear(seed, summary);
-            if !matches!(reader, Ok(Reader::Listens)) {
-                enough.store(true, Ordering::Relaxed);
-                return reader;
+}
+
+impl Workers {
+    /// Starts `jobs` threads, as far as there are seeds for them.
+    ///
+    /// # Errors
+    /// When they cannot be started; nothing is run then.
+    pub fn start(jobs: u32, seeds: Range<u64>, source: Source, world: World) -> Result<Workers, Complaint> {
+        let source = Arc::new(source);
+        Workers::start_with(jobs, seeds, &source, world, |worker| {
+            Builder::new().spawn(move || worker.work()).map(|_| ())
+        })
+    }
+
+    fn start_with(
+        jobs: u32,
+        seeds: Range<u64>,
+        source: &Arc<Source>,
+        world: World,
+        mut start: impl FnMut(Worker) -> io::Result<()>,
+    ) -> Result<Workers, Complaint> {
+        let (results, heard) = sync_channel(RESULTS_MAX);
+        let left = Arc::new(Mutex::new(seeds));
+        let workers = Workers { heard, left: Arc::clone(&left) };
+        // The lock keeps the seeds from those that have been started until all have been.
+        let mut seeds = left.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in 1..=jobs {
+            let (results, source) = (results.clone(), Arc::clone(source));
+            let worker = Worker { results, left: Arc::clone(&left), source, world };
+            if let Err(error) = start(worker) {
+                seeds.start = seeds.end;
+                let complaint =
+                    format!("--jobs {jobs}: thread {number} cannot be started: {error}; expected fewer");
+                return Err(Complaint::new(complaint));
             }
         }
-        Ok(Reader::Listens)
-    })
+        drop(seeds);
+        Ok(workers)
+    }
+
+    /// The next result, if there is one within `patience`.
+    pub fn next(&self, patience: Duration) -> Next {
+        match self.heard.recv_timeout(patience) {
+            Ok((seed, summary)) => Next::Done(seed, summary),
+            Err(RecvTimeoutError::Timeout) => Next::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Next::Over,
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let mut seeds = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        seeds.start = seeds.end;
+    }
+}
+
+impl Worker {
+    fn work(self) {
+        let next = || self.left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(seed) = next() {
+            let summary = run_one(&self.source, self.world, seed);
+            if self.results.send((seed, summary)).is_err() {
+                return;
+            }
+        }
+    }
 }
 
 fn run_one(source: &Source, world: World, seed: u64) -> Summary {
@@ -110,7 +166,7 @@ fn run_one(source: &Source, world: World, seed: u64) -> Summary {
     })
     .unwrap_or_else(|words| Summary {
         end: End::Panicked,
-        finding: Some(format!("panicked: {words}; this is a bug of zeromaster")),
+        finding: Some(panics::in_words(&words)),
         left_out: Vec::new(),
     })
 }
@@ -174,25 +230,66 @@ mod tests {
         assert_eq!(excuse(&violation).as_deref(), Some(words));
     }
 
+    /// Long enough for any of these runs.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn drawn() -> Source {
+        Source::Drawn { rules: RulesArgument::default() }
+    }
+
+    /// The seeds that are run, in order.
+    fn run_all(jobs: u32, seeds: Range<u64>) -> Vec<u64> {
+        let workers = Workers::start(jobs, seeds, drawn(), World::Sim).expect("they can be started");
+        let mut seen = Vec::new();
+        loop {
+            match workers.next(PATIENCE) {
+                Next::Done(seed, _) => seen.push(seed),
+                Next::Nothing => panic!("a run takes too long; so far {seen:?}"),
+                Next::Over => break,
+            }
+        }
+        seen.sort_unstable();
+        seen
+    }
+
     #[test]
     fn every_seed_is_run_once() {
         for jobs in [1, 3] {
-            let mut seen = Vec::new();
-            let source = Source::Drawn { rules: RulesArgument::default() };
-            let reader = on_workers(jobs, 5..12, &source, World::Sim, |seed, _| {
-                seen.push(seed);
-                Ok(Reader::Listens)
-            });
-            seen.sort_unstable();
-            assert_eq!(seen, (5..12).collect::<Vec<_>>());
-            assert_eq!(reader.ok(), Some(Reader::Listens));
+            assert_eq!(run_all(jobs, 5..12), (5..12).collect::<Vec<_>>());
         }
     }
 
     #[test]
-    fn when_nobody_reads_nobody_works() {
-        let source = Source::Drawn { rules: RulesArgument::default() };
-        let reader = on_workers(2, 0..u64::MAX, &source, World::Sim, |_, _| Ok(Reader::Left));
-        assert_eq!(reader.ok(), Some(Reader::Left));
+    fn the_largest_seeds_are_run_once_too() {
+        assert_eq!(run_all(2, u64::MAX - 1..u64::MAX), [u64::MAX - 1]);
+        assert_eq!(run_all(3, u64::MAX - 3..u64::MAX), [u64::MAX - 3, u64::MAX - 2, u64::MAX - 1]);
+    }
+
+    #[test]
+    fn workers_that_are_dropped_take_no_more_seeds() {
+        let workers = Workers::start(2, 0..u64::MAX, drawn(), World::Sim).expect("they can be started");
+        assert!(matches!(workers.next(PATIENCE), Next::Done(..)));
+        let left = Arc::clone(&workers.left);
+        drop(workers);
+        assert_eq!(left.lock().ok().and_then(|mut seeds| seeds.next()), None);
+    }
+
+    #[test]
+    fn when_a_thread_cannot_be_started_nothing_is_run() {
+        let mut room = 2;
+        let mut started = Vec::new();
+        let result = Workers::start_with(5, 0..100, &Arc::new(drawn()), World::Sim, |worker| {
+            if room == 0 {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            room -= 1;
+            started.push(worker);
+            Ok(())
+        });
+        let complaint = result.err().expect("it is not started").to_string();
+        assert_eq!(complaint, "--jobs 5: thread 3 cannot be started: out of memory; expected fewer");
+        assert_eq!(started.len(), 2);
+        let left = |worker: &Worker| worker.left.lock().ok().and_then(|mut seeds| seeds.next());
+        assert!(started.iter().all(|worker| left(worker).is_none()));
     }
 }

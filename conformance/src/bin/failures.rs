@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         let mut outcome = Outcome::of_model(script, arguments.seeds);
         for _ in 0..arguments.runs {
             if let Err(error) = outcome.play_on_real(script, &distribution) {
-                eprintln!("{error}");
+                eprintln!("error: {error}");
                 return ExitCode::from(2);
             }
         }

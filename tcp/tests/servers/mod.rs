@@ -31,37 +31,53 @@ pub enum Servers {
 }
 
 /// So many servers of the model.
-pub fn model(servers: usize) -> Option<Servers> {
+pub fn model(servers: usize) -> Servers {
     let embedded =
         Embedded::start(EmbeddedConfig { tick: TICK, ..EmbeddedConfig::ensemble(servers) }).unwrap();
     assert!(embedded.wait_until_serving(PATIENCE), "the model's servers do not serve");
-    Some(Servers::Model(embedded))
+    Servers::Model(embedded)
 }
 
-/// So many real servers, if there is ZooKeeper here.
-pub fn real(servers: usize) -> Option<Servers> {
-    let tell = |absent: &_| eprintln!("SKIPPED: {absent}");
-    let distribution = Distribution::from_environment().inspect_err(tell).ok()?;
+/// So many real servers.
+pub fn real(distribution: &Distribution, servers: usize) -> Servers {
     let tick_time_ms = u32::try_from(TICK.as_millis()).unwrap();
     let config = Config { tick_time_ms, ..Config::default() };
-    Some(Servers::Real(match servers {
-        1 => Ensemble::standalone(&distribution, &config).unwrap(),
-        _ => Ensemble::start(&distribution, &config, servers).unwrap(),
-    }))
+    Servers::Real(match servers {
+        1 => Ensemble::standalone(distribution, &config).unwrap(),
+        _ => Ensemble::start(distribution, &config, servers).unwrap(),
+    })
 }
 
-/// A test for each kind of server.
-macro_rules! on_each {
-    ($($servers:literal: $scenario:ident;)+) => {
-        mod on_model {
-            $(#[test] fn $scenario() { if let Some(servers) = super::servers::model($servers) { super::$scenario(servers) } })+
-        }
-        mod on_real {
-            $(#[test] fn $scenario() { if let Some(servers) = super::servers::real($servers) { super::$scenario(servers) } })+
+/// A `main` with a test for each scenario and kind of server, and for each function that needs none. Only what is named in
+/// it is run: the compiler leaves out functions with the attribute `test`, as these files bring their own `main`.
+macro_rules! tests {
+    ($($servers:literal: $scenario:ident;)+ $(without: $test:ident;)*) => {
+        fn main() -> std::process::ExitCode {
+            use libtest_mimic::{Arguments, Completion, Trial};
+            use zeromaster_conformance::needed::with_original;
+            let trials = vec![
+                $(
+                    Trial::test(concat!("on_model::", stringify!($scenario)), || {
+                        $scenario(servers::model($servers));
+                        Ok(())
+                    }),
+                    with_original(concat!("on_real::", stringify!($scenario)), |distribution| {
+                        $scenario(servers::real(distribution, $servers));
+                        Ok(Completion::Completed)
+                    }),
+                )+
+                $(
+                    Trial::test(stringify!($test), || {
+                        $test();
+                        Ok(())
+                    }),
+                )*
+            ];
+            libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
         }
     };
 }
-pub(crate) use on_each;
+pub(crate) use tests;
 
 #[allow(dead_code, reason = "each file of tests needs some of it")]
 impl Servers {
