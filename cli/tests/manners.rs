@@ -65,7 +65,7 @@ all-connected = "1000s"
 /// Something for every subcommand to do, or to refuse, and the code with which it ends.
 fn everything() -> Vec<(Vec<OsString>, i32)> {
     let broken = file("everything/broken.toml", "about = 5\n");
-    let unknown = file("everything/unknown.properties", "tickTime=2000\n");
+    let unknown = file("everything/unknown.properties", "nifi.cluster.node.adress=n1\n");
     let mut all: Vec<_> = [
         ("--help", 0),
         ("--version", 0),
@@ -132,7 +132,7 @@ fn a_full_disk_is_no_reason_to_panic() {
 
 #[test]
 fn every_message_says_what_it_is() {
-    let doubtful = file("messages/nifi.properties", "a=b\n");
+    let doubtful = file("messages/nifi.properties", "nifi.cluster.node.adress=n1\n");
     let doubtful = doubtful.display();
     let firewall = file("messages/firewall", "n1\nn2\nn3\nnot a host\n");
     let firewall = firewall.display();

@@ -196,7 +196,7 @@ fn errors_of_a_time_and_of_a_condition() {
     );
     check_step(
         "after = \"one-acting-coordinator\"\ncrash = \"n1\"",
-        "line 8: after: found \"one-acting-coordinator\", expected one of all-connected, one-primary",
+        "line 8: after: found \"one-acting-coordinator\", expected one of all-connected, primary-exists",
     );
     check_step(
         "after = \"all-connected\"\nwhen = \"n1 is CONNECTED\"\ncrash = \"n1\"",
