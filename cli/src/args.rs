@@ -2,14 +2,15 @@
 
 use crate::exit::Exit;
 use crate::world::World;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 use zeromaster_core::rules::Rules;
 use zeromaster_embedded::{Release, SERVERS_MAX};
-use zeromaster_sim::plan::{NODES_MAX, parse_duration};
+use zeromaster_sim::plan::{NODES_MAX, NodeNumber, parse_duration};
 use zeromaster_sim::scenario::{RuleChoice, RuleError, RuleOverride};
 
 /// What would this NiFi cluster do under these faults, and how long until it is whole again? Simulated, from a real
@@ -62,9 +63,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(NODES_MAX)))]
     pub nodes: Option<u32>,
 
-    /// A real nifi.properties, for every node
-    #[arg(long, value_name = "FILE")]
-    pub properties: Option<PathBuf>,
+    /// A real nifi.properties, for every node, or for one node as n2=FILE; may be given several times. Where nodes differ in
+    /// what should be alike, that is pointed out
+    #[arg(long, value_name = "[NODE=]FILE", value_parser = OsStringValueParser::new().map(PropertiesArgument::read))]
+    pub properties: Vec<PropertiesArgument>,
 
     /// A firewall file as nifi.cluster.firewall.file names one; node n3 is the host n3 with the address 10.0.0.3
     #[arg(long, value_name = "FILE")]
@@ -87,6 +89,27 @@ pub struct RunArguments {
     /// Print the verdict without the timeline
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// A nifi.properties file, and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PropertiesArgument {
+    /// The node that it is for; every node that has none of its own when `None`.
+    pub node: Option<NodeNumber>,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl PropertiesArgument {
+    /// `FILE`, or `n2=FILE`. A file whose own name begins like that is written `./n2=FILE`.
+    fn read(text: OsString) -> PropertiesArgument {
+        let split = text.to_str().and_then(|text| text.split_once('='));
+        let of_node = split.and_then(|(node, path)| Some((node.parse().ok()?, PathBuf::from(path))));
+        match of_node {
+            Some((node, path)) => PropertiesArgument { node: Some(node), path },
+            None => PropertiesArgument { node: None, path: text.into() },
+        }
+    }
 }
 
 /// Whose rules.

@@ -1,17 +1,19 @@
 //! What is run: a scenario with its configuration, put together from files and arguments.
 
-use crate::args::{FuzzArguments, RunArguments};
+use crate::args::{FuzzArguments, PropertiesArgument, RunArguments};
 use crate::complaint::Complaint;
 use crate::files::{TextFile, named_firewall, read_scenario, refuse_other_files};
 use crate::output::{note, warning};
 use crate::replay::Replay;
 use crate::world::World;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use zeromaster_core::properties::NifiProperties;
 use zeromaster_sim::draw::draw;
-use zeromaster_sim::plan::show_duration;
+use zeromaster_sim::plan::{NodeNumber, show_duration};
 use zeromaster_sim::scenario::{Known, Scenario};
-use zeromaster_sim::setup::{Setup, SetupError};
+use zeromaster_sim::setup::{PropertyFiles, Setup, SetupError, SetupWarning};
 
 /// The story that is told when nothing else is asked for.
 const STORY: &str = include_str!("story.toml");
@@ -33,6 +35,8 @@ struct Draft {
     scenario: Scenario,
     file: Option<TextFile>,
     properties: Option<TextFile>,
+    /// The properties of nodes that have a file of their own.
+    properties_of: BTreeMap<NodeNumber, TextFile>,
     firewall: Option<TextFile>,
 }
 
@@ -51,7 +55,7 @@ impl Subject {
         if let Some(seed) = arguments.seed {
             scenario.seed = seed;
         }
-        draft.read_files(arguments.properties.as_deref(), arguments.firewall.as_deref())?;
+        draft.read_files(&arguments.properties, arguments.firewall.as_deref())?;
         draft.finish(arguments.world.of, replay(arguments))
     }
 
@@ -63,7 +67,7 @@ impl Subject {
         let Some(path) = &arguments.file else { return Ok(None) };
         let mut draft = Draft::of_file(path)?;
         draft.scenario.rules = arguments.rules.applied_to(&draft.scenario.rules).map_err(Complaint::new)?;
-        draft.read_files(None, None)?;
+        draft.read_files(&[], None)?;
         let replay = Replay::run().path(path).rules(&arguments.rules);
         let replay = replay.option("--world", arguments.world.of.word());
         draft.finish(arguments.world.of, replay).map(Some)
@@ -81,7 +85,7 @@ impl Draft {
         }
         let scenario = match arguments.seed.filter(|_| arguments.drawn) {
             Some(seed) => draw(seed),
-            None if arguments.nodes.is_some() || arguments.properties.is_some() => {
+            None if arguments.nodes.is_some() || !arguments.properties.is_empty() => {
                 start_up(arguments.nodes.unwrap_or(NODES))
             }
             None => built_in(STORY),
@@ -91,12 +95,18 @@ impl Draft {
         for step in left_out {
             warning(format_args!("left out: {step}"));
         }
-        Ok(Draft { scenario, file: None, properties: None, firewall: None })
+        Ok(Draft { scenario, file: None, properties: None, properties_of: BTreeMap::new(), firewall: None })
     }
 
     fn of_file(path: &Path) -> Result<Draft, Complaint> {
         let (file, scenario) = read_scenario(path)?;
-        Ok(Draft { scenario, file: Some(file), properties: None, firewall: None })
+        Ok(Draft {
+            scenario,
+            file: Some(file),
+            properties: None,
+            properties_of: BTreeMap::new(),
+            firewall: None,
+        })
     }
 
     /// A scenario that this world cannot express is not run there.
@@ -125,17 +135,39 @@ impl Draft {
     }
 
     /// Reads the files that the arguments name, or else those that the scenario names.
-    fn read_files(&mut self, properties: Option<&Path>, firewall: Option<&Path>) -> Result<(), Complaint> {
-        self.properties = match (properties, &self.scenario.properties) {
-            (Some(path), _) => Some(TextFile::read(path)?),
-            (None, Some(name)) => {
-                let path = self.file.as_ref().map_or_else(|| name.into(), |file| file.beside(name));
-                Some(TextFile::read(&path)?)
+    fn read_files(
+        &mut self,
+        properties: &[PropertiesArgument],
+        firewall: Option<&Path>,
+    ) -> Result<(), Complaint> {
+        let beside = |name: &String| self.file.as_ref().map_or_else(|| name.into(), |file| file.beside(name));
+        let mut all: Option<PathBuf> = self.scenario.properties.as_ref().map(beside);
+        let named = self.scenario.properties_of.iter().map(|(node, name)| (*node, beside(name)));
+        let mut of: BTreeMap<NodeNumber, PathBuf> = named.collect();
+        let mut seen = BTreeSet::new();
+        for PropertiesArgument { node, path } in properties {
+            if !seen.insert(*node) {
+                let whose = node.map_or_else(|| "every node".to_owned(), |node| node.to_string());
+                return Err(Complaint::new(format_args!(
+                    "--properties {}: a second file for {whose}, expected one",
+                    path.display()
+                )));
             }
-            (None, None) => None,
-        };
-        if let Some(properties) = &self.properties {
-            refuse_other_files(properties)?;
+            match node {
+                None => all = Some(path.clone()),
+                Some(node) if node.0 > self.scenario.nodes => {
+                    let nodes = self.scenario.nodes;
+                    return Err(Complaint::new(format_args!(
+                        "--properties {node}={}: found {node}, expected n1 to n{nodes}, for there are {nodes} nodes",
+                        path.display()
+                    )));
+                }
+                Some(node) => drop(of.insert(*node, path.clone())),
+            }
+        }
+        self.properties = all.as_deref().map(read_properties).transpose()?;
+        for (node, path) in of {
+            self.properties_of.insert(node, read_properties(&path)?);
         }
         self.firewall = match (firewall, &self.scenario.firewall, &self.properties) {
             (Some(path), _, _) => Some(TextFile::read(path)?),
@@ -149,14 +181,19 @@ impl Draft {
     }
 
     fn finish(mut self, world: World, replay: Replay) -> Result<Subject, Complaint> {
-        let text = self.properties.as_ref().map(|file| file.text.as_str());
-        let setup = Setup::new(&self.scenario, text).map_err(|error| self.located(&error))?;
+        let text = |file: &TextFile| file.text.clone();
+        let files = PropertyFiles {
+            all: self.properties.as_ref().map(text),
+            of: self.properties_of.iter().map(|(node, file)| (*node, text(file))).collect(),
+        };
+        let setup = Setup::with_files(&self.scenario, &files).map_err(|error| self.located(&error))?;
         self.scenario.zookeeper = setup.zookeeper;
         self.refuse(world)?;
         for doubt in &setup.warnings {
-            warning(format_args!("{}{doubt}", self.place_of(doubt.key())));
+            warning(format_args!("{}{doubt}", self.place_of(doubt)));
         }
-        if let (Some(file), [_, ..]) = (&self.properties, setup.without_effect.as_slice()) {
+        let first = self.properties.as_ref().or_else(|| self.properties_of.values().next());
+        if let (Some(file), [_, ..]) = (first, setup.without_effect.as_slice()) {
             let (path, keys) = (file.path.display(), setup.without_effect.join(", "));
             note(format_args!("{path}: these keys have no effect here: {keys}"));
         }
@@ -169,17 +206,37 @@ impl Draft {
                 (None, None) => warning(format_args!("firewall: {doubt}")),
             }
         }
-        if let Some(file) = &self.properties {
-            // A printed plan must find the file wherever it is put.
+        // A printed plan must find the files wherever it is put.
+        let absolute = |file: &TextFile| {
             let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
-            self.scenario.properties = Some(path.to_string_lossy().into_owned());
-        }
+            path.to_string_lossy().into_owned()
+        };
+        self.scenario.properties = self.properties.as_ref().map(absolute);
+        self.scenario.properties_of =
+            self.properties_of.iter().map(|(node, file)| (*node, absolute(file))).collect();
         Ok(Subject { scenario: self.scenario, setup, replay })
     }
 
-    /// Where the value of `key` stands, as the beginning of a message; nothing when it stands in no file.
-    fn place_of(&self, key: &str) -> String {
-        match (&self.file, &self.properties) {
+    /// The file of properties that is meant: a node's own, or that of the cluster as a whole.
+    fn properties_of(&self, node: Option<NodeNumber>) -> Option<&TextFile> {
+        let own = node.and_then(|node| self.properties_of.get(&node));
+        own.or(self.properties.as_ref()).or_else(|| self.properties_of.values().next())
+    }
+
+    /// Where the value stands that is warned of, as the beginning of a message; nothing when it stands in no file.
+    fn place_of(&self, doubt: &SetupWarning) -> String {
+        let (key, node) = (
+            doubt.key(),
+            match doubt {
+                SetupWarning::OfNode { node, .. } => Some(*node),
+                SetupWarning::Differs { others, .. } => others.keys().next().copied(),
+                SetupWarning::Config(_)
+                | SetupWarning::Unknown(_)
+                | SetupWarning::NotANode
+                | SetupWarning::NoConnectString => None,
+            },
+        );
+        match (&self.file, self.properties_of(node)) {
             (Some(file), _) if self.scenario.nifi.contains_key(key) => match file.line_of(key) {
                 Some(line) => format!("{}: line {line}: cluster.nifi: ", file.path.display()),
                 None => format!("{}: cluster.nifi: ", file.path.display()),
@@ -194,7 +251,18 @@ impl Draft {
 
     /// The error with the file, and as far as is known the line, that it comes from.
     fn located(&self, error: &SetupError) -> Complaint {
-        match (error, &self.properties, &self.file) {
+        match error {
+            SetupError::OfNode { node, error } => self.located_in(error, self.properties_of(Some(*node))),
+            SetupError::Property(_)
+            | SetupError::Config(_)
+            | SetupError::Rules(_)
+            | SetupError::Strangers { .. }
+            | SetupError::NoSuchServer { .. } => self.located_in(error, self.properties_of(None)),
+        }
+    }
+
+    fn located_in(&self, error: &SetupError, properties: Option<&TextFile>) -> Complaint {
+        match (error, properties, &self.file) {
             (SetupError::Property(wrong), Some(properties), _) if wrong.line > 0 => {
                 Complaint::about(&properties.path, error)
             }
@@ -208,17 +276,28 @@ impl Draft {
             (SetupError::Config(_), Some(file), _) | (SetupError::Config(_), None, Some(file)) => {
                 Complaint::about(&file.path, error)
             }
-            (SetupError::NoSuchServer { .. }, _, Some(file)) => Complaint::about(&file.path, error),
+            (SetupError::NoSuchServer { .. } | SetupError::Strangers { .. }, _, Some(file)) => {
+                Complaint::about(&file.path, error)
+            }
             (
                 SetupError::Property(_)
                 | SetupError::Config(_)
                 | SetupError::Rules(_)
+                | SetupError::Strangers { .. }
+                | SetupError::OfNode { .. }
                 | SetupError::NoSuchServer { .. },
                 _,
                 _,
             ) => Complaint::new(error),
         }
     }
+}
+
+/// Reads a nifi.properties.
+fn read_properties(path: &Path) -> Result<TextFile, Complaint> {
+    let file = TextFile::read(path)?;
+    refuse_other_files(&file)?;
+    Ok(file)
 }
 
 /// A cluster that starts, and nothing more.
@@ -244,9 +323,18 @@ fn replay(arguments: &RunArguments) -> Replay {
     if arguments.drawn {
         replay = replay.word("--drawn");
     }
+    replay = replay.option("--nodes", arguments.nodes.map(|nodes| nodes.to_string()).as_deref());
+    for PropertiesArgument { node, path } in &arguments.properties {
+        replay = match node {
+            Some(node) => {
+                let mut word = OsString::from(format!("{node}="));
+                word.push(path);
+                replay.word("--properties").path(Path::new(&word))
+            }
+            None => replay.path_option("--properties", Some(path)),
+        };
+    }
     replay
-        .option("--nodes", arguments.nodes.map(|nodes| nodes.to_string()).as_deref())
-        .path_option("--properties", arguments.properties.as_deref())
         .path_option("--firewall", arguments.firewall.as_deref())
         .rules(&arguments.rules)
         .option("--world", arguments.world.of.word())

@@ -421,6 +421,93 @@ fn there_are_as_many_zookeeper_servers_as_the_connect_string_names() {
 }
 
 #[test]
+fn nodes_may_have_files_of_their_own_and_what_should_be_alike_is_pointed_out() {
+    let most = "nifi.cluster.is.node=true\nnifi.cluster.flow.election.max.candidates=3\nnifi.zookeeper.connect.string=h\n\
+                nifi.zookeeper.session.timeout=10 secs\n";
+    let all = file("own/all.properties", most);
+    let own = file("own/n2.properties", &format!("{most}nifi.cluster.protocol.heartbeat.interval=2 secs\n"));
+    let (all, own) = (all.display(), own.display());
+    let run = zeromaster(&format!("run --quiet --properties {all} --properties n2={own}"));
+    let expected = format!(
+        "warning: {own}: line 5: nifi.cluster.protocol.heartbeat.interval differs: 5 secs, but 2 secs on n2; NiFi does not \
+         compare it: each node sends by its own value, and the coordinator of the moment counts by its own\n"
+    );
+    assert_eq!((run.status.code(), stderr(&run)), (Some(0), expected));
+
+    // The same from a scenario file, whose paths are short, and from its printed form, whose are not.
+    let head = "about = \"x\"\n[cluster]\nnodes = 3\n";
+    let files = "properties = { all = \"all.properties\", n2 = \"n2.properties\" }\n";
+    let scenario = file("own/scenario.toml", &format!("{head}{files}"));
+    let one = check(&format!("run {}", scenario.display()), 0);
+    let printed = check(&format!("run {} --print-plan", scenario.display()), 0);
+    let printed = file("own/elsewhere/printed.toml", &printed);
+    assert_eq!(check(&format!("run {}", printed.display()), 0), one);
+
+    let wrong = file("own/wrong.properties", &format!("{most}nifi.cluster.node.read.timeout=5 apples\n"));
+    let wrong = wrong.display();
+    check_refused(
+        &format!("run --properties {all} --properties n3={wrong}"),
+        &format!("{wrong}: line 5: nifi.cluster.node.read.timeout = 5 apples: expected a duration"),
+    );
+    check_refused(
+        &format!("run --properties n4={own}"),
+        "found n4, expected n1 to n3, for there are 3 nodes",
+    );
+    check_refused(&format!("run --properties {all} --properties {own}"), "a second file for every node");
+    check_refused(&format!("run --properties n2={all} --properties n2={own}"), "a second file for n2");
+}
+
+#[test]
+fn nodes_may_follow_other_rules_if_the_two_can_share_a_cluster() {
+    let head = "about = \"x\"\n[cluster]\nnodes = 3\n";
+    let quick = "nifi.\"nifi.cluster.flow.election.max.candidates\" = \"3\"\n";
+    let upgrade =
+        file("rules/upgrade.toml", &format!("{head}rules = {{ all = \"1.28\", n3 = \"2.x\" }}\n{quick}"));
+    let upgrade = upgrade.display();
+    let run = check(&format!("run {upgrade}"), 0);
+    assert!(run.starts_with("# seed 1 · 3 nodes · 1 ZooKeeper server · rules 1.28, n3 2.x\n"), "{run}");
+    let printed = file("rules/printed.toml", &check(&format!("run {upgrade} --print-plan"), 0));
+    assert_eq!(check(&format!("run {}", printed.display()), 0), run);
+    // Another rule set for the others is no cluster with 2.x any more.
+    check_refused(
+        &format!("run {upgrade} --rules default"),
+        "rules: n3 cannot share a cluster with the others: they look",
+    );
+
+    for (name, rules, expected) in [
+        (
+            "strangers",
+            "{ all = \"1.28\", n3 = \"default\" }",
+            "line 4: cluster.rules.n3: found \"default\", which cannot share a cluster with \"1.28\": they look for the \
+             coordinator in different places of ZooKeeper (coordinator_lookup)",
+        ),
+        (
+            "unknown",
+            "{ n3 = \"1.82\" }",
+            "line 4: cluster.rules.n3: found \"1.82\", expected one of default, 1.28, 2.x",
+        ),
+        (
+            "nobody",
+            "{ n4 = \"2.x\" }",
+            "line 4: cluster.rules.n4: found n4, expected n1 to n3, for cluster.nodes is 3",
+        ),
+        (
+            "number",
+            "{ all = \"1.28\", n2 = 2 }",
+            "line 4: cluster.rules.n2: found 2, expected the name of a rule set",
+        ),
+        (
+            "twice",
+            "{ all = \"1.28\", base = \"1.28\" }",
+            "line 4: cluster.rules.all: makes no sense beside base",
+        ),
+    ] {
+        let path = file(&format!("rules/{name}.toml"), &format!("{head}rules = {rules}\n"));
+        check_refused(&format!("run {}", path.display()), expected);
+    }
+}
+
+#[test]
 fn leases_of_kubernetes_are_refused_and_a_file_for_no_cluster_is_warned_of() {
     let text = "nifi.cluster.is.node=true\nnifi.cluster.leader.election.implementation=KubernetesLeaderElectionManager\n";
     let path = file("election/nifi.properties", text);

@@ -176,9 +176,9 @@ impl Run {
             let built = built.init(move || server::process(shared.clone(), number)).build();
             machines.insert(machine, built);
         }
-        let port = setup.common().node.socket.port;
         for number in (1..=scenario.nodes).map(NodeNumber) {
             let machine = Endpoint::Node(number);
+            let port = setup.of_node(number).node.socket.port;
             let shared = shared.clone();
             let built = handle.create_node().name(machine.to_string()).ip(ip(machine));
             let built = built.init(move || node::process(shared.clone(), number, port, flaw)).build();
@@ -682,7 +682,7 @@ impl Run {
                 OperatorAction::Offload(_) => OperatorRequest::Offload(id),
             }
         });
-        let port = self.setup.common().node.socket.port;
+        let port = self.setup.of_node(at).node.socket.port;
         let environment =
             MadsimEnvironment { shared: self.shared.clone(), node: None, offset: Duration::ZERO, port };
         let address = zeromaster_core::identity::Address { host: host(at), port };

@@ -36,8 +36,7 @@ fn scenario_files_run_twice_to_the_same_log() {
     let files = zeromaster_scenarios::all().unwrap();
     for file in files.iter().filter(|file| file.theme == "zookeeper" || file.theme == "election") {
         let scenario = file.parse().unwrap();
-        let properties = file.properties(&scenario).unwrap();
-        let setup = Setup::new(&scenario, properties.as_deref()).unwrap();
+        let setup = file.setup(&scenario);
         if zeromaster_madsim::unsupported(&setup.complete(&scenario)).is_empty() {
             check_same(&file.to_string(), &scenario, &setup, scenario.seed);
         }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use zeromaster_sim::scenario::{Known, Scenario, ScenarioError};
+use zeromaster_sim::setup::{PropertyFiles, Setup};
 
 /// One scenario file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -29,13 +30,28 @@ impl ScenarioFile {
         Scenario::parse(&self.text, &Known::ALL)
     }
 
-    /// The text of the nifi.properties file that `scenario` names, if it names one.
+    /// The texts of the nifi.properties files that `scenario` names.
     ///
     /// # Errors
-    /// When that file cannot be read.
-    pub fn properties(&self, scenario: &Scenario) -> io::Result<Option<String>> {
+    /// When one of them cannot be read.
+    pub fn properties(&self, scenario: &Scenario) -> io::Result<PropertyFiles> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        scenario.properties.as_ref().map(|path| fs::read_to_string(folder.join(path))).transpose()
+        let read = |path: &String| fs::read_to_string(folder.join(path));
+        let of = scenario.properties_of.iter().map(|(node, path)| Ok((*node, read(path)?)));
+        Ok(PropertyFiles {
+            all: scenario.properties.as_ref().map(read).transpose()?,
+            of: of.collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// What the nodes of `scenario` are configured with.
+    ///
+    /// # Panics
+    /// When a file that it names cannot be read, or a value makes no sense: a mistake in the folder of scenarios.
+    #[must_use]
+    pub fn setup(&self, scenario: &Scenario) -> Setup {
+        let files = self.properties(scenario).unwrap_or_else(|error| panic!("{self}: {error}"));
+        Setup::with_files(scenario, &files).unwrap_or_else(|error| panic!("{self}: {error}"))
     }
 
     /// The comment that the file opens with, without the signs of a comment.

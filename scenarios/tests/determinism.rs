@@ -2,13 +2,13 @@
 //! and in another build is what the snapshots show.
 
 use zeromaster_scenarios::{ScenarioFile, all};
-use zeromaster_sim::{Options, run};
+use zeromaster_sim::Options;
+use zeromaster_sim::run::run_with;
 
 fn timeline(file: &ScenarioFile, seed: u64) -> String {
     let scenario = file.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
-    let properties = file.properties(&scenario).unwrap();
-    let outcome = run(&scenario, properties.as_deref(), seed, Options { timeline: true, digest: true })
-        .unwrap_or_else(|error| panic!("{file}: {error}"));
+    let options = Options { timeline: true, digest: true };
+    let outcome = run_with(&scenario, &file.setup(&scenario), seed, options);
     let timeline = outcome.timeline.unwrap_or_else(|| panic!("{file}: a timeline was asked for"));
     let digest = outcome.digest.unwrap_or_else(|| panic!("{file}: a digest was asked for"));
     // Last, because the first difference is to be named in words where there are any.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use zeromaster_scenarios::all;
 use zeromaster_sim::report::report;
 use zeromaster_sim::run::run_with;
-use zeromaster_sim::setup::Setup;
 use zeromaster_sim::{Options, Verdict};
 
 const SEEDS: u64 = 200;
@@ -39,9 +38,7 @@ fn check(theme: &str) {
     let mut failed = Vec::new();
     for file in all().unwrap().into_iter().filter(|file| file.theme == theme) {
         let scenario = file.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
-        let properties = file.properties(&scenario).unwrap();
-        let setup =
-            Setup::new(&scenario, properties.as_deref()).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let setup = file.setup(&scenario);
         for seed in 0..SEEDS {
             let outcome = run_with(&scenario, &setup, seed, Options::default());
             if !matches!(outcome.verdict, Verdict::Passed | Verdict::Excused) {

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use zeromaster_scenarios::{ScenarioFile, all, files_below, folder};
 use zeromaster_sim::report::report;
-use zeromaster_sim::{Options, Outcome, Verdict, run};
+use zeromaster_sim::run::run_with;
+use zeromaster_sim::{Options, Outcome, Verdict};
 
 fn run_once(file: &ScenarioFile) -> Outcome {
     let scenario = file.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
-    let properties = file.properties(&scenario).unwrap_or_else(|error| panic!("{file}: {error}"));
-    run(&scenario, properties.as_deref(), scenario.seed, Options { timeline: true, ..Options::default() })
-        .unwrap_or_else(|error| panic!("{file}: {error}"))
+    let options = Options { timeline: true, ..Options::default() };
+    run_with(&scenario, &file.setup(&scenario), scenario.seed, options)
 }
 
 /// An excused run passes, too: the reason is in its timeline.

@@ -59,6 +59,8 @@ pub fn draw(seed: u64) -> Scenario {
         nodes,
         rules: RuleChoice::default(),
         properties: None,
+        properties_of: BTreeMap::new(),
+        rules_of: BTreeMap::new(),
         firewall: cluster::draw_firewall(&mut streams.stream("drawn firewall"), nodes),
         flows: cluster::draw_flows(&mut streams.stream("drawn flows"), nodes),
         queued: cluster::draw_queued(&mut streams.stream("drawn queues"), nodes),

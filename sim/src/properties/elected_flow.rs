@@ -1,6 +1,6 @@
 //! The cluster keeps the flow that it elected.
 
-use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus, window};
 use crate::plan::NodeNumber;
 use crate::world::process::Machine;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,8 +68,8 @@ impl OneElectedFlow {
         let holder = self.holder_of_another(flow, &step.cluster)?;
         let held = self.holders.get(&holder)?;
         let text = format!("{} held a vote that elected {flow}, and {holder} was given {held}", step.node);
-        let common = step.cluster.common;
-        let patience = step.cluster.window().max(common.session_timeout) + common.flow_election_max_wait;
+        let config = step.after.config();
+        let patience = window(config).max(config.session_timeout) + config.flow_election_max_wait;
         let excuse = (self.silence(flow, step) >= patience)
             .then(|| "all that were given another flow had been silent for as long as it takes".to_owned());
         if excuse.is_some() {

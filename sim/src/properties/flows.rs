@@ -50,7 +50,7 @@ impl Property for ElectedFlowStays {
                 ClusterEvent::VoteCast { node, .. } => {
                     let first = *self.first_vote.get_or_insert(step.node, || step.local);
                     let waited = step.local.since(first);
-                    let late = waited > step.cluster.common.flow_election_max_wait;
+                    let late = waited > step.after.config().flow_election_max_wait;
                     if late || self.known.contains_key(&epoch) {
                         let node = crate::words::name(node);
                         let text = format!(

@@ -1,7 +1,7 @@
 //! Silence: noticed when it lasts, and not before.
 
 use super::by_node::ById;
-use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus, window};
 use crate::plan::NodeNumber;
 use crate::words::name;
 use crate::world::process::Machine;
@@ -159,8 +159,8 @@ impl Property for NoFalseExpiry {
     }
 
     fn stepped(&mut self, step: &Observation<'_>) -> Option<Finding> {
-        let window = step.cluster.window();
-        let interval = step.cluster.common.heartbeat_interval;
+        let window = window(step.after.config());
+        let interval = step.after.config().heartbeat_interval;
         let local = step.local;
         let mut early = None;
         let term = self.terms.note(step)?;

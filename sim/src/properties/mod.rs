@@ -77,10 +77,15 @@ pub struct Cluster<'a> {
     pub(crate) blocked: &'a BTreeSet<NodeNumber>,
 }
 
+/// How long a node may be silent under this configuration, computed here so that a node that computes it wrongly is found out.
+pub(crate) fn window(config: &NodeConfig) -> Duration {
+    config.heartbeat_interval * config.heartbeat_missable_max
+}
+
 impl Cluster<'_> {
-    /// How long a node may be silent, computed here so that a node that computes it wrongly is found out.
+    /// How long a node may be silent at most, whoever coordinates; see [`window`].
     pub(crate) fn window(&self) -> Duration {
-        self.common.heartbeat_interval * self.common.heartbeat_missable_max
+        window(self.common)
     }
 
     pub(crate) fn machine(&self, node: NodeNumber) -> Option<&Machine> {

@@ -1,7 +1,7 @@
 //! Orders to nodes: how often they are sent, and what the silence after them means.
 
 use super::by_node::{ById, ByNode};
-use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus};
+use super::{Cluster, Finding, Incident, Interest, Observation, Property, Stimulus, window};
 use crate::words::name;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -139,7 +139,7 @@ impl Reached {
             | ConnectionState::Removed => (before.version, false),
         };
         let silence = self.silence(before.node.id, attempt, now);
-        if self.was_tried(attempt, now) || (waits && silence >= step.cluster.window()) {
+        if self.was_tried(attempt, now) || (waits && silence >= window(step.after.config())) {
             return None;
         }
         let times = self.sent.get(&attempt).map_or(0, |order| order.times);

@@ -28,7 +28,7 @@ impl NewerStatusStays {
         if was.is_empty() || self.looked_at.as_ref().is_some_and(is_known) {
             return None;
         }
-        let keeps_tombstones = step.cluster.common.rules.removal_leaves_tombstone;
+        let keeps_tombstones = step.after.config().rules.removal_leaves_tombstone;
         let lost = was.beside(is).find_map(|(was, is)| match (was?, is) {
             (was, None) if keeps_tombstones => {
                 Some(format!("{} forgot {}, which was {}", step.node, name(&was.node), show(was)))
@@ -59,7 +59,7 @@ fn ignored(step: &Observation<'_>) -> Option<String> {
     else {
         return None;
     };
-    let forgets = !step.cluster.common.rules.removal_leaves_tombstone;
+    let forgets = !step.after.config().rules.removal_leaves_tombstone;
     if epoch < step.after.known_epoch() || version.epoch > epoch {
         return None;
     }

@@ -1,15 +1,15 @@
 //! A scenario written in Rust, with the words of the file, for tests.
 
 use super::file::{
-    FileCluster, FileExpect, FileNetwork, FileOperator, FileRules, FileScenario, FileState, FileStep,
-    FileZooKeeper,
+    FileCluster, FileExpect, FileNetwork, FileOperator, FileProperties, FileRules, FileScenario, FileState,
+    FileStep, FileZooKeeper,
 };
 use super::resolve::{is_writable, resolve};
 use super::rules::{RuleChoice, RuleOverride};
 use super::values::Start;
-use super::words::{Begin, Entries, Located, Name, Text, Whole, Word};
+use super::words::{Begin, Entries, Located, Name, Text, Whole, Whose, Word};
 use super::{Known, Scenario, ScenarioError};
-use crate::plan::{DurationRange, Lasts, OperatorAction, WordError};
+use crate::plan::{DurationRange, Lasts, NodeNumber, OperatorAction, WordError};
 use core::fmt::Display;
 use std::time::Duration;
 use zeromaster_core::rules::Rules;
@@ -122,10 +122,50 @@ impl ScenarioBuilder {
     texts! {
         /// One sentence: what must hold, and why anyone would doubt it.
         about => file.about, "about";
-        /// The path of a nifi.properties file.
-        properties => cluster.properties, "cluster.properties";
         /// How long loading a flow takes, such as `200ms..1s`.
         flow_load => cluster.flow_load, "cluster.flow_load";
+    }
+
+    /// The path of a nifi.properties file, for every node that has none of its own.
+    #[must_use]
+    pub fn properties(self, path: impl Display) -> Self {
+        self.properties_of("all", path)
+    }
+
+    /// The path of the nifi.properties file of one node.
+    #[must_use]
+    pub fn properties_of(mut self, node: impl Display, path: impl Display) -> Self {
+        if let (Some(whose), Some(path)) =
+            (self.word::<Whose>("cluster.properties", node), self.word::<Name>("cluster.properties", path))
+        {
+            let files = self.cluster.properties.get_or_insert_with(|| FileProperties(Entries(Vec::new())));
+            files.0.0.push((whose, path));
+        }
+        self
+    }
+
+    /// The rule set of one node that follows another one than the rest.
+    #[must_use]
+    pub fn rules_of(mut self, node: impl Display, name: impl Display) -> Self {
+        let node = self.word::<NodeNumber>("cluster.rules", node);
+        let name = self.word::<Name>("cluster.rules", name);
+        let (Some(node), Some(name)) = (node, name) else { return self };
+        let (base, mut rules) = match self.cluster.rules.take().map(|located| located.value) {
+            None => (None, Vec::new()),
+            Some(FileRules::Name(name)) => (Some(Located::nowhere(Word(name))), Vec::new()),
+            Some(FileRules::Table { base, rules }) => (base, rules),
+            Some(value @ FileRules::Value(_)) => {
+                self.cluster.rules = Some(Located::nowhere(value));
+                self.mistaken(
+                    "cluster.rules",
+                    "nodes follow rules of their own only beside named ones".to_owned(),
+                );
+                return self;
+            }
+        };
+        rules.push((node.value.0.to_string(), None, name.value.0.0.into()));
+        self.cluster.rules = Some(Located::nowhere(FileRules::Table { base, rules }));
+        self
     }
 
     /// The rule set of that name; what [`ScenarioBuilder::rule`] said before is forgotten.

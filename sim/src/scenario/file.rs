@@ -11,6 +11,7 @@ use crate::plan::{Cut, Disk, DurationRange, ExpectedState, Lasts, NodeNumber, No
 use core::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -58,11 +59,12 @@ pub(super) struct FileCluster {
     /// How many nodes, from 1 to 10000; they are called n1, n2, and so on.
     #[schemars(required, range(min = 1, max = 10_000))]
     pub(super) nodes: Option<Located<Whole>>,
-    /// Whose rules the nodes follow: "default", or the name of a NiFi version. Or a table, with that name as `base` and
-    /// with rules that differ from it. Default: "default".
+    /// Whose rules the nodes follow: "default", or the name of a NiFi version. Or a table, with that name as `base` or `all`,
+    /// with rules that differ from it, and with the rule sets of single nodes, such as n3 = "2.x". Default: "default".
     pub(super) rules: Option<Located<FileRules>>,
-    /// A nifi.properties file that all nodes use; its path from the scenario file.
-    pub(super) properties: Key<Name>,
+    /// A nifi.properties file that all nodes use; its path from the scenario file. Or a table, such as
+    /// { all = "a.properties", n2 = "b.properties" }, where nodes have files of their own.
+    pub(super) properties: Option<FileProperties>,
     /// The text of the firewall file: one address, host name or network in CIDR notation a line. Node n3 is the host
     /// n3 with the address 10.0.0.3.
     pub(super) firewall: Option<Located<String>>,
@@ -80,6 +82,52 @@ pub(super) struct FileCluster {
     pub(super) load_failures: Option<Entries<NodeNumber, Whole>>,
     /// Keys of nifi.properties to override, as strings.
     pub(super) nifi: Option<Entries<NifiKey, String>>,
+}
+
+/// The files of properties: a path, or a table with the paths of single nodes.
+#[derive(Clone)]
+pub(super) struct FileProperties(pub(super) Entries<Whose, Word<Name>>);
+
+struct FilePropertiesVisitor;
+
+impl<'de> Visitor<'de> for FilePropertiesVisitor {
+    type Value = FileProperties;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a path, or a table such as { all = \"a.properties\", n2 = \"b.properties\" }")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<FileProperties, E> {
+        let path = Name::read(text).map_err(E::custom)?;
+        let all = (Located::nowhere(Word(Whose::All)), Located::nowhere(Word(path)));
+        Ok(FileProperties(Entries(vec![all])))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FileProperties, A::Error> {
+        Entries::deserialize(MapAccessDeserializer::new(map)).map(FileProperties)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileProperties {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FilePropertiesVisitor)
+    }
+}
+
+impl JsonSchema for FileProperties {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Properties".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let path = generator.subschema_for::<Word<Name>>();
+        let table = generator.subschema_for::<Entries<Whose, Word<Name>>>();
+        json_schema!({ "anyOf": [path, table] })
+    }
 }
 
 /// Whose rules: a name, or a table with single rules.
@@ -143,8 +191,14 @@ impl JsonSchema for FileRules {
         let name = generator.subschema_for::<Word<Name>>();
         let mut properties = rule_schemas();
         properties.insert("base".to_owned(), name.clone().to_value());
-        let table =
-            json_schema!({ "type": "object", "properties": properties, "additionalProperties": false });
+        properties.insert("all".to_owned(), name.clone().to_value());
+        let node = NodeNumber::SHAPE.pattern().unwrap_or_default();
+        let table = json_schema!({
+            "type": "object",
+            "properties": properties,
+            "patternProperties": { node: name },
+            "additionalProperties": false
+        });
         json_schema!({ "anyOf": [name, table] })
     }
 }

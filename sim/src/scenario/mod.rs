@@ -52,8 +52,12 @@ pub struct Scenario {
     pub nodes: u32,
     /// The rules that the nodes follow.
     pub rules: RuleChoice,
+    /// The rules of nodes that follow others, as in a rolling upgrade.
+    pub rules_of: BTreeMap<NodeNumber, RuleChoice>,
     /// The path of a nifi.properties file, from the scenario file.
     pub properties: Option<String>,
+    /// The paths of the files of nodes that have one of their own.
+    pub properties_of: BTreeMap<NodeNumber, String>,
     /// The text of the firewall file.
     pub firewall: Option<String>,
     /// The flows on the disks.

@@ -12,6 +12,7 @@ use crate::plan::{
     DURATION_MAX, ExpectedState, NODES_MAX, NodeNumber, Plan, SERVERS_MAX, Selector, show_duration,
 };
 use crate::property_keys::check_override;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use zeromaster_core::properties::key;
@@ -88,14 +89,18 @@ pub(super) fn resolve(file: &FileScenario, known: &Known<'_>) -> Result<Scenario
     let by_properties = zookeeper.servers_by_properties && names_servers(cluster);
     let size = Size { nodes, servers: if by_properties { SERVERS_MAX } else { zookeeper.servers } };
     let latency = file.network.as_ref().and_then(|network| network.latency.as_ref());
+    let (rules, rules_of) = rules(cluster, known, nodes)?;
+    let (properties, properties_of) = properties(cluster, nodes)?;
     let scenario = Scenario {
         about: about.value.0.0.clone(),
         seed: file.seed.as_ref().map_or(Scenario::SEED, |seed| seed.value.0),
         until: file.until.as_ref().map(|until| until.value.0),
         heal: file.heal.as_ref().map(|heal| heal.value.0),
         nodes,
-        rules: rules(cluster, known)?,
-        properties: cluster.properties.as_ref().map(|path| path.value.0.0.clone()),
+        rules,
+        rules_of,
+        properties,
+        properties_of,
         firewall: cluster.firewall.as_ref().map(|text| text.value.clone()),
         flows: flows(cluster, nodes)?,
         queued: queued(cluster, nodes)?,
@@ -132,31 +137,83 @@ fn node_count(cluster: &FileCluster, offset: Option<usize>) -> Result<u32, Probl
     }
 }
 
-fn rules(cluster: &FileCluster, known: &Known<'_>) -> Result<RuleChoice, Problem> {
-    let Some(located) = &cluster.rules else { return Ok(RuleChoice::default()) };
-    match &located.value {
+/// The rules of all nodes, and of those that follow others.
+type Chosen = (RuleChoice, BTreeMap<NodeNumber, RuleChoice>);
+
+fn rules(cluster: &FileCluster, known: &Known<'_>, nodes: u32) -> Result<Chosen, Problem> {
+    let Some(located) = &cluster.rules else { return Ok(Chosen::default()) };
+    let (base, rules) = match &located.value {
         FileRules::Name(name) => {
             look_up_text("cluster.rules", &name.0, located.offset, known.rules)?;
-            Ok(RuleChoice::named(&name.0))
+            return Ok((RuleChoice::named(&name.0), BTreeMap::new()));
         }
-        FileRules::Value(rules) => Ok(RuleChoice::of(**rules)),
-        FileRules::Table { base, rules } => {
-            let mut choice = RuleChoice::default();
-            if let Some(base) = base {
-                choice = RuleChoice::named(&look_up("cluster.rules.base", base, known.rules)?);
-            }
-            for (name, offset, value) in rules {
-                choice =
-                    choice.with(&RuleOverride::new(name, value.clone())).map_err(|error| {
-                        match &error.name {
-                            Some(name) => problem(&format!("cluster.rules.{name}"), *offset, error.message),
-                            None => problem("cluster.rules.base", *offset, error.message),
-                        }
-                    })?;
-            }
-            Ok(choice)
+        FileRules::Value(rules) => return Ok((RuleChoice::of(**rules), BTreeMap::new())),
+        FileRules::Table { base, rules } => (base, rules),
+    };
+    let named = |key: &str, offset: Option<usize>, value: &Value| match value {
+        Value::String(name) => {
+            look_up_text(key, name, offset, known.rules).map(|name| RuleChoice::named(&name))
+        }
+        other => Err(problem(key, offset, format!("found {other}, expected the name of a rule set"))),
+    };
+    let (mut choice, mut of) = (RuleChoice::default(), BTreeMap::new());
+    let all = rules.iter().find(|(name, _, _)| name == "all");
+    match (base, all) {
+        (None, None) => {}
+        (Some(base), None) => choice = RuleChoice::named(&look_up("cluster.rules.base", base, known.rules)?),
+        (None, Some((_, offset, value))) => choice = named("cluster.rules.all", *offset, value)?,
+        (Some(_), Some((_, offset, _))) => {
+            let message = "makes no sense beside base, expected one of the two".to_owned();
+            return Err(problem("cluster.rules.all", *offset, message));
         }
     }
+    let mut places = BTreeMap::new();
+    for (name, offset, value) in rules {
+        let key = format!("cluster.rules.{name}");
+        if name == "all" {
+            continue;
+        }
+        if let Ok(node) = name.parse::<NodeNumber>() {
+            if !exists(node, nodes) {
+                return Err(no_such_node(&key, *offset, node, nodes));
+            }
+            of.insert(node, named(&key, *offset, value)?);
+            places.insert(node, *offset);
+        } else {
+            choice =
+                choice.with(&RuleOverride::new(name, value.clone())).map_err(|error| match &error.name {
+                    Some(name) => problem(&format!("cluster.rules.{name}"), *offset, error.message),
+                    None => problem("cluster.rules.base", *offset, error.message),
+                })?;
+        }
+    }
+    of.retain(|_, other| *other != choice);
+    for (node, other) in &of {
+        if let Some(why) = choice.cannot_talk_with(other) {
+            let offset = places.get(node).copied().flatten();
+            let found = format!("found \"{other}\", which cannot share a cluster with \"{choice}\": {why}");
+            return Err(problem(&format!("cluster.rules.{node}"), offset, found));
+        }
+    }
+    Ok((choice, of))
+}
+
+/// The file of all nodes, and those of nodes that have one of their own.
+type Paths = (Option<String>, BTreeMap<NodeNumber, String>);
+
+fn properties(cluster: &FileCluster, nodes: u32) -> Result<Paths, Problem> {
+    let (mut all, mut of) = (None, BTreeMap::new());
+    for (whose, path) in cluster.properties.as_ref().map_or(&[][..], |files| &files.0.0) {
+        let path = path.value.0.0.clone();
+        match whose.value.0 {
+            Whose::All => all = Some(path),
+            Whose::Node(node) if exists(node, nodes) => {
+                of.insert(node, path);
+            }
+            Whose::Node(node) => return Err(no_such_node("cluster.properties", whose.offset, node, nodes)),
+        }
+    }
+    Ok((all, of))
 }
 
 /// The name, if it is known.

@@ -69,6 +69,34 @@ impl RuleChoice {
         Ok(RuleChoice { base: self.base.clone(), changed: (rules != base).then_some(rules) })
     }
 
+    /// Why nodes with these rules and nodes with `other` are no cluster; `None` when they can be one, or when there is no
+    /// rule set of a name. NiFi 1.28 and 2.x can: what they write in ZooKeeper and send is the same.
+    #[must_use]
+    pub fn cannot_talk_with(&self, other: &RuleChoice) -> Option<&'static str> {
+        let (one, other) = (self.rules()?, other.rules()?);
+        if one.coordinator_lookup != other.coordinator_lookup {
+            return Some(
+                "they look for the coordinator in different places of ZooKeeper (coordinator_lookup)",
+            );
+        }
+        [
+            (
+                one.elected_flow_recorded != other.elected_flow_recorded,
+                "only some of them record the elected flow in ZooKeeper (elected_flow_recorded)",
+            ),
+            (
+                one.exclusions_in_zookeeper != other.exclusions_in_zookeeper,
+                "only some of them record in ZooKeeper whom a person put out (exclusions_in_zookeeper)",
+            ),
+            (
+                one.members_register != other.members_register,
+                "only some of them register in ZooKeeper (members_register)",
+            ),
+        ]
+        .into_iter()
+        .find_map(|(differs, why)| differs.then_some(why))
+    }
+
     /// The fields that differ from the base, with their values as a scenario file writes them.
     #[must_use]
     pub fn overrides(&self) -> BTreeMap<String, String> {

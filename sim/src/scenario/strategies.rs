@@ -330,6 +330,8 @@ pub(crate) fn scenario(
                 btree_map(node(nodes), btree_set(line(), 1..3), 0..3),
                 btree_map(node(nodes), start(nodes), 0..3),
                 btree_map(node(nodes), 1..=u32::MAX, 0..3),
+                btree_map(node(nodes), line(), 0..3),
+                btree_map(node(nodes), select(rules).prop_map(RuleChoice::named), 0..3),
             );
             let times = (duration_range(), Just(zookeeper), duration_range());
             (Just(nodes), head, names, cluster, times, plan(size, liveness), expect(nodes, safety, liveness))
@@ -341,6 +343,8 @@ pub(crate) fn scenario(
                 Start::At(at) => !at.is_zero(),
                 Start::When(state) => state.node != *node,
             });
+            let mut rules_of: BTreeMap<_, _> = cluster.5;
+            rules_of.retain(|_, other| *other != names.0 && names.0.cannot_talk_with(other).is_none());
             Scenario {
                 about: head.0,
                 seed: head.1,
@@ -349,6 +353,8 @@ pub(crate) fn scenario(
                 nodes,
                 rules: names.0,
                 properties: names.1,
+                properties_of: cluster.4,
+                rules_of,
                 firewall: names.2,
                 flows: cluster.0,
                 queued: cluster.1,

@@ -36,10 +36,17 @@ impl Scenario {
         out.header("[cluster]");
         out.pair("nodes", &self.nodes.to_string());
         let overrides = self.rules.overrides();
-        if overrides.is_empty() {
+        let has_table = !overrides.is_empty() || !self.rules_of.is_empty();
+        if !has_table {
             out.pair("rules", &quoted(self.rules.base()));
         }
-        out.optional("properties", self.properties.as_deref().map(quoted));
+        if self.properties_of.is_empty() {
+            out.optional("properties", self.properties.as_deref().map(quoted));
+        } else {
+            let all = self.properties.iter().map(|path| ("all".to_owned(), quoted(path)));
+            let of = self.properties_of.iter().map(|(node, path)| (node.to_string(), quoted(path)));
+            out.pair("properties", &table(all.chain(of)));
+        }
         out.optional("firewall", self.firewall.as_deref().map(block));
         if self.flows != Flows::default() {
             let all = std::iter::once(("all".to_owned(), quoted(&self.flows.all.to_string())));
@@ -52,10 +59,11 @@ impl Scenario {
             out.pair("flow_load", &text(&self.flow_load));
         }
         out.nodes("load_failures", &self.load_failures, u32::to_string);
-        if !overrides.is_empty() {
+        if has_table {
             out.header("[cluster.rules]");
             out.pair("base", &quoted(self.rules.base()));
             overrides.iter().for_each(|(name, value)| out.pair(name, value));
+            self.rules_of.iter().for_each(|(node, rules)| out.pair(&node.to_string(), &quoted(rules.base())));
         }
         if !self.nifi.is_empty() {
             out.header("[cluster.nifi]");

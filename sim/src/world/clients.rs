@@ -118,12 +118,12 @@ pub(crate) fn client_config(
     let zookeeper = scenario.zookeeper;
     let config = ClientConfig {
         servers: zookeeper.servers,
-        session_timeout: setup.session_timeout,
+        session_timeout: setup.of_node(node).session_timeout,
         library: zookeeper.library.habits(),
         ..ClientConfig::default()
     };
     if zookeeper.servers == 1 {
-        return ClientConfig { connect_timeout: Some(setup.connect_timeout), ..config };
+        return ClientConfig { connect_timeout: Some(setup.connect_timeout(node)), ..config };
     }
     let mut choices = streams.indexed("zookeeper client choices", u64::from(node.0), incarnation.0);
     ClientConfig { choices: choices.next_u64().max(1), lease: LeaseRule::Committed, ..config }

@@ -720,7 +720,7 @@ pub(crate) fn machine(scenario: &Scenario, setup: &Setup, streams: Streams, numb
     let flow = Arc::new(setup::flow(scenario.flows.of_node(number)));
     Machine {
         number,
-        address: Address { host: setup::host(number), port: setup.common().node.socket.port },
+        address: Address { host: setup::host(number), port: setup.of_node(number).node.socket.port },
         clock: Clock::new(SimTime::ZERO, offset),
         disk: DiskContent::new(Machine::fresh_id(number, 0), flow),
         incarnation: Incarnation(0),

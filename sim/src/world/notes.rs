@@ -162,6 +162,9 @@ pub(crate) fn header(scenario: &Scenario, setup: &Setup, seed: u64) -> String {
         header.push_str(&format!(" · session timeout {granted}, asked for {asked}"));
     }
     header.push_str(&format!(" · rules {}", scenario.rules));
+    for (node, rules) in &scenario.rules_of {
+        header.push_str(&format!(", {node} {rules}"));
+    }
     header
 }
 

@@ -26,6 +26,12 @@ fn every_choice_of_the_schema_is_read() {
     check::<DisconnectionCode>();
 }
 
+/// Whether a key fits a pattern of keys: that of nodes is taken at its word, and the others stand where nothing else does.
+fn is_matched(pattern: &str, key: &str) -> bool {
+    let of_nodes = <crate::plan::NodeNumber as Text>::SHAPE.pattern();
+    of_nodes.as_deref() != Some(pattern) || key.parse::<crate::plan::NodeNumber>().is_ok()
+}
+
 /// Follows references until there is none.
 fn target<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let reference = schema.get("$ref").or_else(|| schema.get("allOf").and_then(|all| all[0].get("$ref")));
@@ -92,7 +98,9 @@ fn violations(root: &Value, schema: &Value, value: &Value, path: &str, out: &mut
     }
     for (key, value) in object {
         let path = format!("{path}.{key}");
-        let pattern = schema["patternProperties"].as_object().and_then(|patterns| patterns.values().next());
+        let patterns = schema["patternProperties"].as_object().into_iter().flatten();
+        let pattern =
+            patterns.filter(|(pattern, _)| is_matched(pattern, key)).map(|(_, schema)| schema).next();
         match schema["properties"].get(key).or(pattern) {
             Some(schema) => violations(root, schema, value, &path, out),
             None => out.push(format!("{path}: unknown")),
