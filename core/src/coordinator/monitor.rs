@@ -5,7 +5,7 @@ use super::connection::is_kept_out;
 use super::heartbeats::Stored;
 use super::{Desk, Office};
 use crate::event::{ClusterEvent, Severity};
-use crate::message::{Heartbeat, Membership};
+use crate::message::{Heartbeat, Membership, OrderKind};
 use crate::status::{ConnectionState, DisconnectionCode, NodeStatus, Version};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
@@ -123,7 +123,7 @@ impl Office {
                 self.judge_disconnected(desk, heartbeat, &status, *code)
             }
             ConnectionState::Offloading | ConnectionState::Offloaded => {
-                self.judge_offloading(desk, heartbeat)
+                self.judge_offloading(desk, heartbeat, &status)
             }
             ConnectionState::Disconnecting | ConnectionState::Removed => {}
         }
@@ -269,7 +269,7 @@ impl Office {
     }
 
     /// H4, and the offloaded node's own word for it.
-    fn judge_offloading(&mut self, desk: &mut Desk<'_>, heartbeat: &Heartbeat) {
+    fn judge_offloading(&mut self, desk: &mut Desk<'_>, heartbeat: &Heartbeat, status: &NodeStatus) {
         if matches!(heartbeat.reported, Membership::Offloaded { .. }) {
             return self.node_reported(desk, &heartbeat.node, heartbeat.incarnation, &heartbeat.reported);
         }
@@ -277,6 +277,26 @@ impl Office {
             let text = "Received heartbeat from node that is offloading or offloaded. Removing this heartbeat.  Offloaded nodes \
                         will only be reconnected to the cluster by an explicit connection request or restarting the node.";
             self.report(desk, heartbeat, Severity::Info, text.into());
+        }
+        // The decision may be one of an earlier term, which came to be known here after a newer order to leave had been sent: to
+        // the node the decision is old, and it must be told anew.
+        let has_not_begun = match heartbeat.reported {
+            Membership::Connected { .. } | Membership::Disconnected { .. } => true,
+            Membership::Joining
+            | Membership::Loading { .. }
+            | Membership::Offloading { .. }
+            | Membership::Offloaded { .. }
+            | Membership::Removed { .. } => false,
+        };
+        let is_offloading = status.state == ConnectionState::Offloading;
+        if is_offloading
+            && has_not_begun
+            && desk.config.rules.fence_stale_epochs
+            && !self.orders.is_pending(status.node.id)
+        {
+            self.sequence += 1;
+            self.orders.issue(desk.now, &status.node, status.incarnation, self.decided(), OrderKind::Offload);
+            self.send_due_orders(desk);
         }
     }
 

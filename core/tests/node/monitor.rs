@@ -18,6 +18,7 @@ const ATTEMPT: Version = Version { epoch: zeromaster_core::status::Epoch(50), se
 #[derive(Debug, PartialEq)]
 enum Ordered {
     Nothing,
+    Offload,
     Reconnect,
     Disconnect(DisconnectionCode),
 }
@@ -25,6 +26,7 @@ enum Ordered {
 fn ordered(orders: &[(Version, OrderKind)]) -> Ordered {
     match orders {
         [] => Ordered::Nothing,
+        [(_, OrderKind::Offload)] => Ordered::Offload,
         [(_, OrderKind::Reconnect { .. })] => Ordered::Reconnect,
         [(_, OrderKind::Disconnect { code, .. })] => Ordered::Disconnect(*code),
         _ => panic!("more than one order, or another one: {orders:?}"),
@@ -239,10 +241,13 @@ fn h4_an_offloaded_node_that_thinks_it_is_a_member_stays_offloaded() {
     let words = "INFO Received heartbeat from node that is offloading or offloaded. Removing this heartbeat.  \
                  Offloaded nodes will only be reconnected to the cluster by an explicit connection request or \
                  restarting the node.";
-    for known in [ConnectionState::Offloading, ConnectionState::Offloaded] {
+    // One that has to offload and has not begun is told again: the order was an earlier term's.
+    for (known, ordered) in
+        [(ConnectionState::Offloading, Ordered::Offload), (ConnectionState::Offloaded, Ordered::Nothing)]
+    {
         let name = known.name();
         let reported = Membership::Connected { attempt: ATTEMPT };
-        check(Some(known.clone()), reported, &[words], &Ordered::Nothing, name);
+        check(Some(known.clone()), reported, &[words], &ordered, name);
         check(Some(known), Membership::Offloading { version: ATTEMPT }, &[], &Ordered::Nothing, name);
     }
     let done = Membership::Offloaded { version: ATTEMPT };
