@@ -528,10 +528,10 @@ fn leases_of_kubernetes_are_refused_and_a_file_for_no_cluster_is_warned_of() {
     let path = path.display();
     for part in [
         format!(
-            "warning: {path}: line 1: nifi.cluster.is.node = false: every NiFi with this file runs alone"
+            "warning: {path}: line 1: nifi.cluster.is.node is not true: every NiFi with this file runs alone"
         ),
         format!(
-            "warning: {path}: line 2: nifi.zookeeper.connect.string is blank: a NiFi that is a node of a cluster does not"
+            "warning: {path}: line 2: nifi.zookeeper.connect.string names no server: a NiFi that is a node of a cluster does not"
         ),
     ] {
         assert!(stderr(&run).contains(&part), "{part}\n{}", stderr(&run));

@@ -42,11 +42,29 @@ impl fmt::Display for UnknownKey {
     }
 }
 
-/// The keys about the cluster in `properties` that NiFi does not know.
+/// The keys about the cluster in `properties` that NiFi does not know, by line. Among them are those that begin almost as
+/// such a key does, and the first of a file with a byte order mark, which belongs to the key for Java.
 pub(crate) fn unknown(properties: &NifiProperties) -> Vec<UnknownKey> {
-    let of_cluster = properties.iter().filter(|(key, _)| group(key).is_some());
-    let unknown = of_cluster.filter(|(key, _)| !key::CLUSTER_KEYS.contains(key));
-    unknown.map(|(key, _)| UnknownKey { key: key.to_owned(), nearest: nearest_key(key) }).collect()
+    let unknown = |key: &str| {
+        if key::CLUSTER_KEYS.contains(&key) {
+            return None;
+        }
+        let nearest = match group(key) {
+            Some(_) => nearest_key(key),
+            None => Some(key::CLUSTER_KEYS.into_iter().find(|known| is_almost(key, known))?),
+        };
+        Some(UnknownKey { key: key.to_owned(), nearest })
+    };
+    let mut found: Vec<UnknownKey> = properties.iter().filter_map(|(key, _)| unknown(key)).collect();
+    found.sort_by_key(|unknown| properties.line(&unknown.key));
+    found
+}
+
+/// Whether a key outside the groups is one of them but for a slip of the hand, or for a byte order mark.
+fn is_almost(found: &str, known: &str) -> bool {
+    let marked = found.strip_prefix('\u{feff}').or_else(|| found.strip_prefix("\u{ef}\u{bb}\u{bf}"));
+    marked == Some(known)
+        || (found.len().abs_diff(known.len()) <= 2 && strsim::damerau_levenshtein(found, known) <= 2)
 }
 
 /// The keys about the cluster that NiFi knows, that have a value in `properties`, and that have no effect here.
@@ -102,10 +120,22 @@ mod tests {
             found,
             [
                 ("nifi.cluster.node.protcol.port", Some(key::NODE_PROTOCOL_PORT)),
-                ("nifi.zookeeper.bogus", None),
                 ("nifi.zookeeper.conect.string", Some(key::ZOOKEEPER_CONNECT_STRING)),
+                ("nifi.zookeeper.bogus", None),
             ]
         );
+    }
+
+    #[test]
+    fn a_slip_in_the_name_of_a_group_and_a_byte_order_mark_are_seen() {
+        for (text, expected) in [
+            ("nifi.zookeper.session.timeout=4 secs", Some(key::ZOOKEEPER_SESSION_TIMEOUT)),
+            ("\u{feff}nifi.cluster.is.node=true", Some(key::IS_NODE)),
+            ("nifi.web.http.port=8080", None),
+        ] {
+            let unknown = unknown(&NifiProperties::parse(text));
+            assert_eq!(unknown.first().and_then(|unknown| unknown.nearest), expected, "{text}");
+        }
     }
 
     #[test]

@@ -197,14 +197,14 @@ impl fmt::Display for SetupWarning {
             SetupWarning::Unknown(unknown) => unknown.fmt(f),
             SetupWarning::NotANode => write!(
                 f,
-                "{} = false: every NiFi with this file runs alone, without a cluster and without ZooKeeper; the run is as if it \
+                "{} is not true: every NiFi with this file runs alone, without a cluster and without ZooKeeper; the run is as if it \
                  said true",
                 self.key()
             ),
             // `ZooKeeperClientConfig.createConfig` throws IllegalStateException (all versions).
             SetupWarning::NoConnectString => write!(
                 f,
-                "{} is blank: a NiFi that is a node of a cluster does not start with this file; the run is as if it named the \
+                "{} names no server: a NiFi that is a node of a cluster does not start with this file; the run is as if it named the \
                  servers of the scenario, or one",
                 self.key()
             ),
@@ -212,16 +212,19 @@ impl fmt::Display for SetupWarning {
     }
 }
 
-/// What is to be said of the text of a file.
-fn file_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
-    let value = |key| file.get(key).map(str::to_ascii_lowercase);
-    let is_node = value(key::IS_NODE);
-    let servers = value(key::ZOOKEEPER_CONNECT_STRING);
-    let not_a_node = (is_node.as_deref() == Some("false")).then_some(SetupWarning::NotANode);
-    let names_none = servers.as_deref().map_or(is_node.as_deref() == Some("true"), str::is_empty);
+/// What is to be said of the values of a file and of a scenario's overrides together.
+fn value_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
+    let is_node = file.get(key::IS_NODE).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let servers = file.get(key::ZOOKEEPER_CONNECT_STRING).unwrap_or_default();
+    let names_none = servers.split(',').all(|server| server.trim().is_empty());
+    let not_a_node = (!is_node).then_some(SetupWarning::NotANode);
     let no_servers = names_none.then_some(SetupWarning::NoConnectString);
-    let unknown = property_keys::unknown(file).into_iter().map(SetupWarning::Unknown);
-    not_a_node.into_iter().chain(no_servers).chain(unknown).collect()
+    not_a_node.into_iter().chain(no_servers).collect()
+}
+
+/// What is to be said of the keys of a file.
+fn key_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
+    property_keys::unknown(file).into_iter().map(SetupWarning::Unknown).collect()
 }
 
 /// The ZooKeeper servers that the scenario means with these properties.
@@ -415,10 +418,11 @@ impl Setup {
         let (mut warnings, mut without_effect) = (Vec::new(), Vec::new());
         if let Some(text) = base {
             let file = NifiProperties::parse(text);
-            warnings = file_warnings(&file);
+            warnings = key_warnings(&file);
             without_effect = property_keys::without_effect(&file);
         }
         let (file, cluster) = read(scenario, base)?;
+        warnings.splice(0..0, value_warnings(&file));
         let zookeeper = zookeeper(scenario, &file, &cluster).map_err(SetupError::Property)?;
         check_servers(&scenario.plan, zookeeper.servers)?;
         let all = template(scenario, &cluster, firewall.as_ref(), &scenario.rules)?;
@@ -433,11 +437,11 @@ impl Setup {
             if let Some(why) = scenario.rules.cannot_talk_with(rules) {
                 return Err(SetupError::Strangers { node, why });
             }
-            let (_, cluster) = read(scenario, own.or(base)).map_err(of_node)?;
+            let (file, cluster) = read(scenario, own.or(base)).map_err(of_node)?;
             let template = template(scenario, &cluster, firewall.as_ref(), rules).map_err(of_node)?;
-            let mut found: Vec<SetupWarning> = Vec::new();
+            let mut found = value_warnings(&file);
             if let Some(text) = own.filter(|own| Some(*own) != base) {
-                found = file_warnings(&NifiProperties::parse(text));
+                found.extend(key_warnings(&NifiProperties::parse(text)));
             }
             found.extend(template.config.warnings().into_iter().map(SetupWarning::Config));
             found.retain(|warning| !warnings.contains(warning));
@@ -615,8 +619,8 @@ mod tests {
     #[test]
     fn where_each_node_has_its_own_file_the_first_speaks_for_the_cluster() {
         let scenario = Scenario::of(2).build().unwrap();
-        let one = "nifi.zookeeper.connect.string=a,b,c\nnifi.zookeeper.session.timeout=6 secs\n";
-        let two = "nifi.zookeeper.connect.string=a,b,c\nnifi.zookeeper.session.timeout=8 secs\n";
+        let one = "nifi.cluster.is.node=true\nnifi.zookeeper.connect.string=a,b,c\nnifi.zookeeper.session.timeout=6 secs\n";
+        let two = "nifi.cluster.is.node=true\nnifi.zookeeper.connect.string=a,b,c\nnifi.zookeeper.session.timeout=8 secs\n";
         let setup = Setup::with_files(&scenario, &files(None, &[(1, one), (2, two)])).unwrap();
         assert_eq!((setup.zookeeper.servers, setup.session_timeout.as_secs()), (3, 8));
         let keys: Vec<&str> = setup.warnings.iter().map(SetupWarning::key).collect();

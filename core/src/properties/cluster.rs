@@ -436,15 +436,16 @@ fn parse_connect_string(text: &str) -> Option<Vec<Address>> {
     text.split(',').map(str::trim).filter(|server| !server.is_empty()).map(parse_server).collect()
 }
 
-/// Reads `host:port` or `host`. A path behind it is refused: NiFi has a property for the root node.
+/// Reads `host:port`, `host` or `host:`, as `ZooKeeperClientConfig.cleanConnectString` does: an address of IPv6 has more than
+/// two parts, and is refused. So is a path behind the server: NiFi has a property for the root node.
 fn parse_server(text: &str) -> Option<Address> {
-    let server = match text.contains(':') {
-        true => Address::parse(text)?,
-        false => Address::new(text, ZOOKEEPER_PORT),
+    let server = match text.split_once(':') {
+        Some((host, port)) if port.trim().is_empty() => Address::new(host, ZOOKEEPER_PORT),
+        Some(_) => Address::parse(text)?,
+        None => Address::new(text, ZOOKEEPER_PORT),
     };
-    let is_bracketed = server.host.starts_with('[') && server.host.ends_with(']');
-    let is_wrong = |c: char| c == '/' || c.is_whitespace() || (c == ':' && !is_bracketed);
-    (server.port > 0 && !server.host.contains(is_wrong)).then_some(server)
+    let is_wrong = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    (server.port > 0 && !server.host.is_empty() && !server.host.contains(is_wrong)).then_some(server)
 }
 
 /// Reads an absolute path without empty or relative parts.
