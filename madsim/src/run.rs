@@ -161,6 +161,9 @@ struct Run {
     chosen: BTreeMap<usize, Vec<Endpoint>>,
     /// What is still to be compared, in the order of time.
     expected: Vec<StateExpectation>,
+    /// Machines that were told to stop while they stood still: their processes end when they run on.
+    stopping: BTreeSet<Endpoint>,
+    healed: bool,
     looked_at: SimTime,
 }
 
@@ -196,6 +199,8 @@ impl Run {
             items: 0,
             chosen: BTreeMap::new(),
             expected,
+            stopping: BTreeSet::new(),
+            healed: false,
             looked_at: SimTime::ZERO,
         };
         for number in (1..=run.scenario.nodes).map(NodeNumber) {
@@ -301,6 +306,9 @@ impl Run {
     }
 
     fn act_on_what_is_due(&mut self) {
+        if self.healed {
+            self.start_what_has_stopped();
+        }
         while let Some(((at, _), _)) = self.agenda.first_key_value()
             && *at <= now()
             && let Some((_, item)) = self.agenda.pop_first()
@@ -356,6 +364,7 @@ impl Run {
 
     /// Undoes every fault: the network is whole, ZooKeeper serves, and every process runs.
     fn heal(&mut self) {
+        self.healed = true;
         self.shared.now(|world| world.witness.heals());
         self.agenda.retain(|_, item| matches!(item, Item::FirstStart(_)));
         let stays = |step: &u32| {
@@ -592,6 +601,17 @@ impl Run {
         });
     }
 
+    /// After the healing every process runs: also one that was told to stop while it stood still, and ended when it ran on.
+    fn start_what_has_stopped(&mut self) {
+        let runs = |machine: &Endpoint| self.shared.now(|world| world.runs(Some(*machine)));
+        let (running, stopped): (BTreeSet<_>, BTreeSet<_>) =
+            std::mem::take(&mut self.stopping).into_iter().partition(runs);
+        self.stopping = running;
+        for machine in stopped {
+            self.start_machine(machine);
+        }
+    }
+
     /// Asks a process to stop. One that does not listen yet dies of it.
     fn stop(&mut self, machine: Endpoint) {
         if self.shared.now(|world| world.runs(Some(machine))) {
@@ -599,6 +619,8 @@ impl Run {
             handle.send_ctrl_c(id);
             if handle.is_exit(id) {
                 self.crash(machine, Disk::Kept);
+            } else {
+                self.stopping.insert(machine);
             }
         }
     }
