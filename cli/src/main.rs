@@ -12,8 +12,10 @@ mod panics;
 mod replay;
 mod run;
 mod scenarios;
+mod screen;
 mod subject;
 mod usage;
+mod waiting;
 mod world;
 mod zookeeper;
 

@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::output::{self, print, say};
 use crate::panics;
 use crate::subject::Subject;
+use crate::waiting::told;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use zeromaster_sim::report::report;
@@ -25,7 +26,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Complaint> {
     let replay = subject.replay.line(seed);
     let options = Options { timeline: !arguments.quiet, ..Options::default() };
     let world = arguments.world.of;
-    let outcome = match panics::catch(|| world.run(&subject.scenario, &subject.setup, seed, options)) {
+    let run = || panics::catch(|| world.run(&subject.scenario, &subject.setup, seed, options));
+    let outcome = match told("running", run) {
         Ok(outcome) => outcome,
         Err(words) => {
             output::error(panics::in_words(&words));

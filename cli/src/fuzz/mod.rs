@@ -3,7 +3,6 @@
 
 mod interrupt;
 mod progress;
-mod screen;
 mod tally;
 mod workers;
 

@@ -1,7 +1,7 @@
 //! How far a campaign is, on standard error: a bar on a terminal, a line now and then elsewhere.
 
-use super::screen::Screen;
 use crate::output::say;
+use crate::screen::Screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
