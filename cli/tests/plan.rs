@@ -123,3 +123,17 @@ fn an_event_that_must_happen_and_does_not_is_a_violation() {
         assert!(said.contains("these events did not happen in the run: \"OFFLOADED\"\n"), "{said}");
     }
 }
+
+/// A campaign of steps that strike nobody tests nothing, however many of its runs pass.
+#[test]
+fn a_campaign_counts_the_runs_in_which_a_step_had_no_effect() {
+    let plan = "[[plan]]\nat = \"20s\"\ncrash = \"n2\"\nfor = \"20s\"\n[[plan]]\nat = \"25s\"\nstop = \"n2\"";
+    let path = file("campaign.toml", plan);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zeromaster"));
+    let output =
+        command.arg("fuzz").arg(&path).args(["--seeds", "0..3"]).output().expect("it can be started");
+    let tally = text(&output.stdout);
+    assert!(tally.contains("        3  passed\n"), "{tally}");
+    let expected = "        3  with a step that had no effect\n                3  stop n2 at 25s\n";
+    assert!(tally.ends_with(expected), "{tally}");
+}

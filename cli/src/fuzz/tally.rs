@@ -18,6 +18,9 @@ pub struct Tally {
     panicked: u64,
     /// Steps that the world could not express.
     left_out: BTreeMap<&'static str, u64>,
+    /// Runs in which a step of the scenario's plan had no effect, and those steps.
+    without_effect: u64,
+    steps: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -26,6 +29,10 @@ impl Tally {
         self.runs += 1;
         for why in &summary.left_out {
             *self.left_out.entry(why).or_default() += 1;
+        }
+        self.without_effect += u64::from(!summary.without_effect.is_empty());
+        for step in &summary.without_effect {
+            *self.steps.entry(step.clone()).or_default() += 1;
         }
         match &summary.end {
             End::Passed => self.passed += 1,
@@ -74,6 +81,10 @@ impl fmt::Display for Tally {
             writeln!(f, "{:>9}  steps left out", self.left_out.values().sum::<u64>())?;
             write_each(f, self.left_out.iter())?;
         }
+        if self.without_effect > 0 {
+            writeln!(f, "{:>9}  with a step that had no effect", self.without_effect)?;
+            write_each(f, self.steps.iter())?;
+        }
         Ok(())
     }
 }
@@ -88,11 +99,17 @@ fn write_each<'a, K: fmt::Display + 'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn tally(ends: &[End]) -> Tally {
         let mut tally = Tally::default();
         for end in ends {
-            tally.add(&Summary { end: end.clone(), finding: None, left_out: Vec::new() });
+            tally.add(&Summary {
+                end: end.clone(),
+                finding: None,
+                left_out: Vec::new(),
+                without_effect: BTreeSet::new(),
+            });
         }
         tally
     }

@@ -35,6 +35,8 @@ pub struct Summary {
     pub finding: Option<String>,
     /// For each step that the world cannot express and that was left out, why.
     pub left_out: Vec<&'static str>,
+    /// What of the scenario's plan had no effect. Of a drawn one it is of no interest.
+    pub without_effect: BTreeSet<String>,
 }
 
 /// How a run ended.
@@ -161,13 +163,15 @@ fn run_one(source: &Source, world: World, seed: u64) -> Summary {
         Source::Subject(subject) => {
             let expected = &subject.scenario.expect.violates;
             let outcome = world.run(&subject.scenario, &subject.setup, seed, Options::default());
-            summarize(&outcome, expected)
+            let without_effect = outcome.warnings.iter().map(|warning| warning.words.clone()).collect();
+            Summary { without_effect, ..summarize(&outcome, expected) }
         }
     })
     .unwrap_or_else(|words| Summary {
         end: End::Panicked,
         finding: Some(panics::in_words(&words)),
         left_out: Vec::new(),
+        without_effect: BTreeSet::new(),
     })
 }
 
@@ -193,7 +197,7 @@ fn summarize(outcome: &Outcome, expected: &BTreeSet<String>) -> Summary {
         let Violation { property, at, event, text, .. } = violation;
         format!("{property} at {at} s, event {event}: {text}")
     });
-    Summary { end, finding, left_out: Vec::new() }
+    Summary { end, finding, left_out: Vec::new(), without_effect: BTreeSet::new() }
 }
 
 /// Why a violation is excused, in words that are the same for every node.
