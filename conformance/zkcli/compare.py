@@ -102,7 +102,8 @@ def split_events(lines):
     for line in lines:
         # The thread that prints an event does not wait for the other one to end its line.
         before, event, after = line.partition("WatchedEvent ")
-        if event:
+        # On a connection that is closed the event thread answers no barrier, and when it says so is chance.
+        if event and "state:Closed" not in after:
             events.append(f"event: {after}")
         if before.removesuffix("WATCHER::"):
             answer.append(before)
