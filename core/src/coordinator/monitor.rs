@@ -331,7 +331,11 @@ impl Office {
             .filter_map(|status| {
                 let since = match status.state {
                     ConnectionState::Connected { .. } => self.heard_at(status),
-                    ConnectionState::Connecting { .. } if desk.config.rules.connecting_expires => {
+                    // While a person's decision about it is being recorded nothing that it says is judged.
+                    ConnectionState::Connecting { .. }
+                        if desk.config.rules.connecting_expires
+                            && !self.commits.contains_key(&status.node.id) =>
+                    {
                         self.changed(status)
                     }
                     ConnectionState::Connecting { .. }

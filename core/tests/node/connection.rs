@@ -358,6 +358,22 @@ fn a_request_that_another_node_passes_on_is_carried_out_once() {
     assert_eq!(sent(&effects, 2).into_iter().filter(|message| *message == outcome).count(), 1);
 }
 
+/// Its heartbeats are not judged meanwhile, so its silence says nothing.
+#[test]
+fn a_connecting_node_does_not_expire_while_a_person_s_decision_about_it_is_recorded() {
+    let mut bench = Bench::coordinator();
+    let question = bench.question(2, 1, "A");
+    bench.receive(2, Message::ConnectionRequest(question));
+    bench.answers = false;
+    bench.request(OperatorRequest::Disconnect(NodeId(2)));
+    bench.pass(WINDOW * 2);
+    let state = bench.state(2);
+    assert!(matches!(state, Some(ConnectionState::Connecting { .. })), "{state:?}");
+    bench.answers = true;
+    bench.settle();
+    assert_eq!(bench.code(2), Some(DisconnectionCode::UserDisconnected));
+}
+
 /// The person was told that nobody coordinates.
 #[test]
 fn a_request_that_was_refused_is_not_carried_out_when_it_arrives_again() {
