@@ -149,8 +149,9 @@ fn is_emptied_on_purpose(cluster: &Cluster<'_>) -> bool {
     let is_out = |number: NodeNumber, node: &Node| {
         let told = coordinator.and_then(|coordinator| coordinator.table().get(node.id()));
         let told = told.or(node.table().get(node.id()));
-        let by_person =
-            told.is_some_and(|status| is_of_this_run(status, node) && is_out_on_request(&status.state));
+        let by_person = told
+            .is_some_and(|status| is_of_this_run(status, node) && is_out_on_request(&status.state))
+            || (coordinator.is_none() && is_out_for_itself(node.membership()));
         cluster.blocked.contains(&number) || (by_person && cluster.put_out.contains_key(&number))
     };
     let differs = |number: NodeNumber, node: &Node| {
@@ -161,6 +162,15 @@ fn is_emptied_on_purpose(cluster: &Cluster<'_>) -> bool {
     let some_are_out = cluster.awake_and_not_lost().any(|(number, node)| is_out(number, node));
     (some_are_out || cluster.for_good.is_anything())
         && cluster.awake_and_not_lost().all(|(number, node)| is_out(number, node) || differs(number, node))
+}
+
+/// Whether the node was told itself that a person put it out. Its table may not say so: the order came alone.
+fn is_out_for_itself(membership: &Membership) -> bool {
+    match membership {
+        Membership::Disconnected { code, .. } => *code == DisconnectionCode::UserDisconnected,
+        Membership::Offloading { .. } | Membership::Offloaded { .. } | Membership::Removed { .. } => true,
+        Membership::Joining | Membership::Loading { .. } | Membership::Connected { .. } => false,
+    }
 }
 
 /// Whether a coordinator has let the process in with an elected flow, now or earlier, that is still the cluster's.
