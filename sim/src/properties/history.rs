@@ -129,8 +129,8 @@ impl Property for OneHistory {
 /// See [`Property::promise`].
 #[derive(Debug, Default)]
 pub(super) struct AcknowledgedWritesSurvive {
-    /// The newest transaction that any client was told of.
-    told: Zxid,
+    /// The newest transaction of each epoch that any client was told of.
+    told: BTreeMap<u32, Zxid>,
 }
 
 impl Property for AcknowledgedWritesSurvive {
@@ -139,8 +139,8 @@ impl Property for AcknowledgedWritesSurvive {
     }
 
     fn promise(&self) -> &'static str {
-        "A new leader of ZooKeeper has applied everything that any client was told of, and no server tells of what it has \
-         not applied."
+        "A new leader of ZooKeeper has applied everything of earlier epochs that any client was told of, and no server tells \
+         of what it has not applied."
     }
 
     fn interest(&self) -> Interest {
@@ -149,9 +149,19 @@ impl Property for AcknowledgedWritesSurvive {
 
     fn served(&mut self, step: &ServerStep<'_>) -> Option<Finding> {
         let (server, applied) = (step.server, step.after.last_zxid());
-        let leads = step.records().any(|record| matches!(record, ServerRecord::Leads { .. }));
-        if leads && applied < self.told {
-            let told = self.told;
+        // One that stood still since it was elected leads an epoch that is over, until it tries to do anything in it.
+        let leads = step.records().find_map(|record| match record {
+            ServerRecord::Leads { epoch } => Some(*epoch),
+            ServerRecord::SessionOpened { .. }
+            | ServerRecord::SessionExpired { .. }
+            | ServerRecord::SessionClosed { .. }
+            | ServerRecord::Looking
+            | ServerRecord::Follows { .. } => None,
+        });
+        let known = leads.and_then(|epoch| self.told.range(..epoch).next_back()).map(|(_, told)| *told);
+        if let Some(told) = known
+            && applied < told
+        {
             return Finding::new(format!(
                 "zk{server} leads and has applied {applied}, a client was told of {told}"
             ));
@@ -162,7 +172,8 @@ impl Property for AcknowledgedWritesSurvive {
                     "zk{server} tells a client of {zxid}, and has applied {applied}"
                 ));
             }
-            self.told = self.told.max(zxid);
+            let newest = self.told.entry(zxid.epoch()).or_default();
+            *newest = zxid.max(*newest);
         }
         None
     }
