@@ -335,12 +335,16 @@ impl Office {
         // A node that stopped does not listen (spec 3.4 step 3).
         if *code != DisconnectionCode::NodeShutdown {
             let order = OrderKind::Disconnect { code: *code, reason: reason.clone() };
-            // The order is this term's, so that it is obeyed; the decision may be an earlier term's.
-            self.sequence += 1;
-            self.orders.issue(desk.now, &status.node, status.incarnation, self.decided(), order);
             self.note_order(desk, &status.node, || format!("Disconnection requested due to {reason}"));
-            self.send_due_orders(desk);
+            self.repeat_order(desk, status, order);
         }
+    }
+
+    /// Sends the order of a decision that may be an earlier term's. The order is this term's, so that it is obeyed.
+    pub(super) fn repeat_order(&mut self, desk: &mut Desk<'_>, status: &NodeStatus, order: OrderKind) {
+        self.sequence += 1;
+        self.orders.issue(desk.now, &status.node, status.incarnation, self.decided(), order);
+        self.send_due_orders(desk);
     }
 
     /// Ten attempts, and no acknowledgement.

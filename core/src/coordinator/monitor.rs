@@ -294,9 +294,7 @@ impl Office {
             && desk.config.rules.fence_stale_epochs
             && !self.orders.is_pending(status.node.id)
         {
-            self.sequence += 1;
-            self.orders.issue(desk.now, &status.node, status.incarnation, self.decided(), OrderKind::Offload);
-            self.send_due_orders(desk);
+            self.repeat_order(desk, status, OrderKind::Offload);
         }
     }
 
