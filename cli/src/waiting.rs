@@ -1,5 +1,5 @@
-//! That something is under way which prints only when it is over, on standard error: on a terminal after a second, elsewhere a
-//! line now and then.
+//! Progress of work that prints only at its end, on standard error: on a terminal every second, elsewhere a line every ten
+//! seconds.
 
 use crate::output::say;
 use crate::screen::Screen;

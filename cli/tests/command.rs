@@ -417,7 +417,10 @@ fn there_are_as_many_zookeeper_servers_as_the_connect_string_names() {
         "servers/fourth.toml",
         &format!("about = \"x\"\n[cluster]\nnodes = 2\nproperties = \"three.properties\"\n{step}"),
     );
-    check_refused(&format!("run {}", fourth.display()), "step 1: found zk4, expected zk1 to zk3");
+    check_refused(
+        &format!("run {}", fourth.display()),
+        "crash zk4 at 1s: found zk4, expected zk1 to zk3, the servers that",
+    );
 }
 
 #[test]

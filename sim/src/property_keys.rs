@@ -1,4 +1,4 @@
-//! Which keys of nifi.properties the simulation takes notice of, and what is to be said of the others.
+//! The keys of nifi.properties that have an effect in the simulation, and warnings about the others.
 
 use crate::scenario::nearest::{did_you_mean, nearest};
 use std::fmt;

@@ -185,7 +185,7 @@ fn holds(cluster: &Cluster<'_>, condition: &Condition) -> bool {
     }
 }
 
-/// What in a run is probably not what was meant: something of the plan that had no effect.
+/// A part of the plan that had no effect in a run, which is probably not what was meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Warning {
     /// When the step began, or when its condition was given up.

@@ -1,5 +1,6 @@
 //! From a scenario to what each process is started with: identities, addresses, configuration, flows.
 
+use crate::doubts;
 use crate::plan::{NodeNumber, Plan, SERVERS_MAX, Selector};
 use crate::properties::oracle;
 use crate::property_keys::{self, UnknownKey};
@@ -54,8 +55,8 @@ pub enum SetupError {
     },
     /// A step of the plan is about a ZooKeeper server that does not exist.
     NoSuchServer {
-        /// The step, from 1.
-        step: usize,
+        /// The step, in words.
+        step: String,
         /// The server.
         server: u32,
         /// How many there are.
@@ -78,7 +79,7 @@ impl fmt::Display for SetupError {
             SetupError::NoSuchServer { step, server, servers } => {
                 let named = if *servers == 1 { "only zk1".to_owned() } else { format!("zk1 to zk{servers}") };
                 let key = key::ZOOKEEPER_CONNECT_STRING;
-                write!(f, "step {step}: found zk{server}, expected {named}, the servers that {key} names")
+                write!(f, "{step}: found zk{server}, expected {named}, the servers that {key} names")
             }
         }
     }
@@ -103,7 +104,7 @@ pub struct Setup {
     pub zookeeper: ZooKeeper,
     /// What in the firewall file could not be used.
     pub firewall_warnings: Vec<FirewallWarning>,
-    /// What in the properties is probably not what was meant.
+    /// Settings that are valid and probably not meant.
     pub warnings: Vec<SetupWarning>,
     /// The keys about the cluster that the file gives a value to, that NiFi knows, and that have no effect here.
     pub without_effect: Vec<&'static str>,
@@ -113,10 +114,8 @@ pub struct Setup {
 #[derive(Clone, Debug)]
 struct Template {
     config: NodeConfig,
-    /// `nifi.zookeeper.connect.timeout`.
-    connect_timeout: Duration,
-    /// The values that were read, defaults included.
-    values: NifiProperties,
+    /// The properties that it comes from.
+    properties: ClusterProperties,
 }
 
 /// The texts of the nifi.properties files of a scenario.
@@ -137,7 +136,7 @@ impl PropertyFiles {
     }
 }
 
-/// What in the properties is probably not what was meant.
+/// A setting that is valid and probably not meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SetupWarning {
     /// Something in the file of one node.
@@ -212,7 +211,7 @@ impl fmt::Display for SetupWarning {
     }
 }
 
-/// What is to be said of the values of a file and of a scenario's overrides together.
+/// Warnings about the values of a file, with a scenario's overrides on top.
 fn value_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
     let is_node = file.get(key::IS_NODE).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let servers = file.get(key::ZOOKEEPER_CONNECT_STRING).unwrap_or_default();
@@ -222,7 +221,7 @@ fn value_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
     not_a_node.into_iter().chain(no_servers).collect()
 }
 
-/// What is to be said of the keys of a file.
+/// Warnings about the keys of a file.
 fn key_warnings(file: &NifiProperties) -> Vec<SetupWarning> {
     property_keys::unknown(file).into_iter().map(SetupWarning::Unknown).collect()
 }
@@ -276,12 +275,18 @@ const ALIKE: [(&str, &str); 12] = [
     (key::FIREWALL_FILE, "here the file of most nodes holds for all"),
 ];
 
-/// Where nodes should not differ and do.
+/// The properties in which nodes should not differ and do.
 fn differences(all: &Template, of: &BTreeMap<NodeNumber, Template>) -> Vec<SetupWarning> {
-    let value = |template: &Template, key| template.values.get(key).unwrap_or_default().to_owned();
+    if of.is_empty() {
+        return Vec::new();
+    }
+    let value = |values: &NifiProperties, key| values.get(key).unwrap_or_default().to_owned();
+    let all = all.properties.to_properties();
+    let of = of.iter().map(|(node, template)| (*node, template.properties.to_properties()));
+    let of: Vec<(NodeNumber, NifiProperties)> = of.collect();
     let of_key = |(key, effect): (&'static str, &'static str)| {
-        let most = value(all, key);
-        let others = of.iter().map(|(node, template)| (*node, value(template, key)));
+        let most = value(&all, key);
+        let others = of.iter().map(|(node, values)| (*node, value(values, key)));
         let others: BTreeMap<_, _> = others.filter(|(_, other)| *other != most).collect();
         (!others.is_empty()).then_some(SetupWarning::Differs { key, most, others, effect })
     };
@@ -290,12 +295,12 @@ fn differences(all: &Template, of: &BTreeMap<NodeNumber, Template>) -> Vec<Setup
 
 /// Refuses a plan that is about a server that does not exist.
 fn check_servers(plan: &Plan, servers: u32) -> Result<(), SetupError> {
-    for (step, planned) in (1..).zip(&plan.steps) {
-        for selector in roles(&planned.action) {
+    for step in &plan.steps {
+        for selector in roles(&step.action) {
             if let Selector::ZooKeeperServer(server) = selector
                 && server > servers
             {
-                return Err(SetupError::NoSuchServer { step, server, servers });
+                return Err(SetupError::NoSuchServer { step: doubts::words(step), server, servers });
             }
         }
     }
@@ -335,7 +340,7 @@ fn read(scenario: &Scenario, text: Option<&str>) -> Result<(NifiProperties, Clus
 /// What nodes with these properties and rules are configured with, as if each were n1.
 fn template(
     scenario: &Scenario,
-    cluster: &ClusterProperties,
+    cluster: ClusterProperties,
     firewall: Option<&Firewall>,
     rules: &RuleChoice,
 ) -> Result<Template, SetupError> {
@@ -367,19 +372,13 @@ fn template(
         rules,
     };
     config.check().map_err(SetupError::Config)?;
-    let connect_timeout = cluster.zookeeper.connect_timeout;
-    Ok(Template { config, connect_timeout, values: cluster.to_properties() })
+    Ok(Template { config, properties: cluster })
 }
 
 /// The longest times and the largest counts of all nodes.
-fn longest(all: &Template, of: &BTreeMap<NodeNumber, Template>, nodes: u32) -> NodeConfig {
-    let each_has_its_own = (1..=nodes).all(|node| of.contains_key(&NodeNumber(node)));
+fn longest(all: &Template, of: &BTreeMap<NodeNumber, Template>) -> NodeConfig {
     let mut longest = all.config.clone();
-    let mut templates = of.values();
-    if let Some(first) = templates.clone().next().filter(|_| each_has_its_own) {
-        longest = first.config.clone();
-    }
-    for Template { config, .. } in templates.by_ref() {
+    for Template { config, .. } in of.values() {
         // The window is their product, so the larger of two products is not enough: each is taken for itself.
         longest.heartbeat_interval = longest.heartbeat_interval.max(config.heartbeat_interval);
         longest.heartbeat_missable_max = longest.heartbeat_missable_max.max(config.heartbeat_missable_max);
@@ -425,7 +424,7 @@ impl Setup {
         warnings.splice(0..0, value_warnings(&file));
         let zookeeper = zookeeper(scenario, &file, &cluster).map_err(SetupError::Property)?;
         check_servers(&scenario.plan, zookeeper.servers)?;
-        let all = template(scenario, &cluster, firewall.as_ref(), &scenario.rules)?;
+        let all = template(scenario, cluster, firewall.as_ref(), &scenario.rules)?;
         warnings.extend(all.config.warnings().into_iter().map(SetupWarning::Config));
 
         let mut of = BTreeMap::new();
@@ -438,7 +437,7 @@ impl Setup {
                 return Err(SetupError::Strangers { node, why });
             }
             let (file, cluster) = read(scenario, own.or(base)).map_err(of_node)?;
-            let template = template(scenario, &cluster, firewall.as_ref(), rules).map_err(of_node)?;
+            let template = template(scenario, cluster, firewall.as_ref(), rules).map_err(of_node)?;
             let mut found = value_warnings(&file);
             if let Some(text) = own.filter(|own| Some(*own) != base) {
                 found.extend(key_warnings(&NifiProperties::parse(text)));
@@ -455,7 +454,7 @@ impl Setup {
             Some(text) => oracle::blocked(text, scenario.nodes),
             None => BTreeSet::new(),
         };
-        let common = longest(&all, &of, scenario.nodes);
+        let common = longest(&all, &of);
         let session_timeout = common.session_timeout;
         Ok(Setup {
             all,
@@ -495,7 +494,7 @@ impl Setup {
     /// `nifi.zookeeper.connect.timeout` of `node`.
     #[must_use]
     pub fn connect_timeout(&self, node: NodeNumber) -> Duration {
-        self.template(node).connect_timeout
+        self.template(node).properties.zookeeper.connect_timeout
     }
 
     fn template(&self, node: NodeNumber) -> &Template {
