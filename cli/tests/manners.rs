@@ -407,7 +407,7 @@ mod on_a_terminal {
         text(&bytes)
     }
 
-    /// What is drawn on one line, over each other: without the sequences that move the cursor.
+    /// The texts drawn on one line, one over the other, without the sequences that move the cursor.
     fn drawings(shown: &str) -> Vec<String> {
         let mut plain = String::new();
         let mut characters = shown.chars();

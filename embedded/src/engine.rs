@@ -174,7 +174,7 @@ impl Engine {
                 return Ok(());
             }
             self.serve_all();
-            // What is not read yet may be the sign of life of a session: its silence ends where that may have arrived.
+            // Bytes that are not read yet may be a session's sign of life: its silence ends when they may have arrived.
             let heard = self.queue.unread_since().map_or(self.now, |since| since.min(self.now));
             self.ensemble.wake(heard, &mut self.told);
             self.give_up_late(heard);

@@ -1,4 +1,4 @@
-//! What is counted and timed on a server, for its four-letter words.
+//! Counts and times of a server, for its four-letter words.
 
 use std::collections::VecDeque;
 use std::time::Duration;

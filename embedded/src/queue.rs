@@ -1,4 +1,4 @@
-//! Whose turn it is: the connections that may have something to read, those that take long behind the others.
+//! The order in which connections are served: those that may have something to read, those that take long last.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -143,7 +143,7 @@ fn what_has_arrived_is_read_before_a_session_expires() {
     other.join().expect("it has connected");
 }
 
-/// So many children, by few requests.
+/// Makes this many children with few requests.
 fn fill(client: &mut Client, path: &str, children: usize) {
     client.create(path, b"", CreateMode::Persistent);
     for first in (0..children).step_by(1_000) {
